@@ -1,0 +1,104 @@
+// What the benches share: peers are servers in processes of their own, on one CPU; the load comes from this process,
+// on another. Peers take turns within every round, and every figure is a ratio to the rival of the same round.
+import { spawn, execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import net from 'node:net'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const hasTaskset = (() => {
+  try {
+    execFileSync('taskset', ['-c', '0', 'true'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+})()
+
+/** Puts this process on a CPU of its own, where the system can. */
+export function pinSelf(cpu = 1) {
+  if (hasTaskset) execFileSync('taskset', ['-a', '-p', '-c', String(cpu), String(process.pid)], { stdio: 'ignore' })
+}
+
+/** Starts `command`, which prints its port on the first line; resolves with the port and how to stop it. */
+export async function startPeer(command, args, { cpu = 0 } = {}) {
+  const [file, argv] = hasTaskset ? ['taskset', ['-c', String(cpu), command, ...args]] : [command, args]
+  const child = spawn(file, argv, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const { value } = await lines.next()
+  if (value === undefined) throw new Error(`${command} ${args.join(' ')} did not start`)
+  return {
+    port: Number(value),
+    pid: child.pid,
+    async ask(line) {
+      child.stdin.write(`${line}\n`)
+      return (await lines.next()).value
+    },
+    async stop() {
+      child.kill()
+      await once(child, 'exit')
+    },
+  }
+}
+
+export const server = (name) => fileURLToPath(new URL(`servers/${name}`, import.meta.url))
+
+/**
+ * Keeps `depth` units of `unit` bytes in flight on each of `connections` for `ms`, against a server that sends every
+ * byte back. Resolves with units per second. It only counts bytes, so that it costs less than any server.
+ */
+export async function flood({ port, connections, depth, unit, ms, warmupMs = ms / 4 }) {
+  const size = unit.length
+  const block = Buffer.concat(Array.from({ length: depth }, () => unit))
+  let units = 0
+  let stopped = false
+  const sockets = await Promise.all(
+    Array.from({ length: connections }, async () => {
+      const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
+      await once(socket, 'connect')
+      let partial = 0
+      socket.on('data', (chunk) => {
+        partial += chunk.length
+        const n = Math.floor(partial / size)
+        partial -= n * size
+        units += n
+        if (n > 0 && !stopped) socket.write(block.subarray(0, n * size))
+      })
+      socket.on('error', (error) => {
+        if (!stopped) throw error
+      })
+      return socket
+    }),
+  )
+  for (const socket of sockets) socket.write(block)
+  // Polling instead of sleeping: what is measured is the server, not how fast this process is woken up.
+  const poll = () => stopped || setImmediate(poll)
+  poll()
+  await new Promise((resolve) => setTimeout(resolve, warmupMs))
+  const [from, start] = [units, performance.now()]
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  const rate = ((units - from) / (performance.now() - start)) * 1000
+  stopped = true
+  for (const socket of sockets) socket.destroy()
+  return rate
+}
+
+export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+
+/** Runs every peer once per round, in rotating order; resolves with each one's figures by name. */
+export async function rounds(peers, count, measure) {
+  const figures = new Map(peers.map((peer) => [peer.name, []]))
+  for (let round = 0; round < count; round++) {
+    for (let i = 0; i < peers.length; i++) {
+      const peer = peers[(i + round) % peers.length]
+      figures.get(peer.name).push(await measure(peer))
+    }
+  }
+  return figures
+}
+
+/** The median over the rounds of the ratio to the rival's figure of the same round. */
+export function ratios(figures, rival) {
+  const base = figures.get(rival)
+  return new Map([...figures].map(([name, values]) => [name, median(values.map((value, i) => value / base[i]))]))
+}

@@ -1,0 +1,228 @@
+/**
+ * Incoming bytes: chunks in at the back, bytes out at the front, without copying where that can be helped.
+ *
+ * Strategy: the chunk being read is `#head` with an offset, later chunks wait in a list. What lies within one chunk is
+ * handed out as a view of it; only what straddles chunks is joined, each byte once. Small chunks behind another are
+ * gathered into blocks, so that a peer who dribbles single bytes costs bytes, not objects.
+ */
+import { allocate } from './allocate.ts'
+
+const EMPTY = allocate(0)
+/** A chunk smaller than this does not deserve an object of its own. */
+const SMALL = 1024
+/** Blocks grow with what is buffered, so that a connection with half a header does not hold much. */
+const SMALLEST_BLOCK = SMALL
+const LARGEST_BLOCK = 16 * 1024
+
+/** A first-in first-out store of bytes. Chunks pushed are kept, not copied: the caller must not change them. */
+export class ByteQueue {
+  #length = 0
+  #head: Uint8Array = EMPTY
+  #offset = 0
+  /** Chunks after the head, from `#restStart` on. Absent until there is one: an idle connection holds no array. */
+  #rest: Uint8Array[] | undefined
+  #restStart = 0
+  /** If the last chunk of `#rest` is a block of ours: the block, and how much of it is filled. */
+  #block: Uint8Array | undefined
+  #blockLength = 0
+
+  /** The number of bytes in the queue. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Adds a chunk at the back. An empty one is ignored. */
+  push(chunk: Uint8Array): void {
+    const n = chunk.length
+    if (n === 0) return
+    if (this.#length === 0) {
+      this.#head = chunk
+      this.#offset = 0
+    } else if (n < SMALL) {
+      this.#gather(chunk)
+    } else {
+      this.#block = undefined
+      this.#append(chunk)
+    }
+    this.#length += n
+  }
+
+  /** The byte at `index`, which must be below `length`. */
+  at(index: number): number {
+    const i = this.#offset + index
+    if (i < this.#head.length) return this.#head[i]!
+    if (index >= this.#length) throw new RangeError(`byte ${index} of ${this.#length} in the queue`)
+    const [chunk, j] = this.#seek(index)
+    return chunk[j]!
+  }
+
+  /**
+   * The unsigned integer of `width` (1 to 8) bytes at `index`, without consuming it; all of it must be in the queue.
+   * Above 2^53 the result is rounded, but never down to below 2^53: comparing it with a limit is safe.
+   */
+  uint(index: number, width: number, littleEndian = false): number {
+    const start = this.#offset + index
+    const head = this.#head
+    if (start + width <= head.length) {
+      if (width === 4) {
+        return littleEndian
+          ? (head[start]! | (head[start + 1]! << 8) | (head[start + 2]! << 16)) + head[start + 3]! * 0x1000000
+          : head[start]! * 0x1000000 + ((head[start + 1]! << 16) | (head[start + 2]! << 8) | head[start + 3]!)
+      }
+      let value = 0
+      if (littleEndian) for (let i = start + width; i > start;) value = value * 256 + head[--i]!
+      else for (let i = start; i < start + width; i++) value = value * 256 + head[i]!
+      return value
+    }
+    let value = 0
+    for (let i = 0; i < width; i++) value = value * 256 + this.at(littleEndian ? index + width - 1 - i : index + i)
+    return value
+  }
+
+  /** Consumes `n` bytes and returns them: a view of the chunk if they lie in one, else joined. */
+  take(n: number): Uint8Array {
+    const end = this.#offset + n
+    if (end < this.#head.length) {
+      const bytes = this.#head.subarray(this.#offset, end)
+      this.#offset = end
+      this.#length -= n
+      return bytes
+    }
+    const bytes = this.peek(n)
+    this.skip(n)
+    return bytes
+  }
+
+  /** The first `n` bytes, or those from `start` on, without consuming them: a view where possible, else joined. */
+  peek(n: number, start = 0): Uint8Array {
+    if (start + n > this.#length) throw new RangeError(`${start + n} bytes of ${this.#length} in the queue`)
+    const from = this.#offset + start
+    if (from + n <= this.#head.length) return this.#head.subarray(from, from + n)
+    const joined = allocate(n)
+    let filled = 0
+    for (const chunk of this.#chunks(start)) {
+      const part = chunk.length > n - filled ? chunk.subarray(0, n - filled) : chunk
+      joined.set(part, filled)
+      filled += part.length
+      if (filled === n) break
+    }
+    return joined
+  }
+
+  /** Consumes `n` bytes unseen. */
+  skip(n: number): void {
+    if (n > this.#length) throw new RangeError(`${n} bytes of ${this.#length} in the queue`)
+    this.#length -= n
+    let left = n
+    while (left >= this.#head.length - this.#offset && this.#head !== EMPTY) {
+      left -= this.#head.length - this.#offset
+      this.#shift()
+    }
+    this.#offset += left
+  }
+
+  /** Consumes everything. */
+  takeAll(): Uint8Array {
+    return this.take(this.#length)
+  }
+
+  clear(): void {
+    this.skip(this.#length)
+  }
+
+  /** Where `pattern` (of at least one byte) first begins at or after `from`, else -1. */
+  indexOf(pattern: Uint8Array, from = 0): number {
+    const last = this.#length - pattern.length
+    const first = pattern[0]!
+    let index = from
+    while (index <= last) {
+      const [chunk, j] = this.#seek(index)
+      const found = chunk.indexOf(first, j)
+      if (found === -1) {
+        index += chunk.length - j
+        continue
+      }
+      index += found - j
+      if (index > last) return -1
+      let k = 1
+      while (k < pattern.length && this.at(index + k) === pattern[k]) k++
+      if (k === pattern.length) return index
+      index++
+    }
+    return -1
+  }
+
+  /** The chunk that holds the byte at `index`, and the byte's place in it. */
+  #seek(index: number): [chunk: Uint8Array, offset: number] {
+    let i = this.#offset + index
+    if (i < this.#head.length) return [this.#head, i]
+    i -= this.#head.length
+    const rest = this.#rest!
+    for (let r = this.#restStart; ; r++) {
+      const chunk = this.#restChunk(rest, r)
+      if (i < chunk.length) return [chunk, i]
+      i -= chunk.length
+    }
+  }
+
+  *#chunks(start: number): Generator<Uint8Array> {
+    let skip = this.#offset + start
+    if (skip < this.#head.length) yield this.#head.subarray(skip)
+    skip = Math.max(0, skip - this.#head.length)
+    const rest = this.#rest
+    if (rest === undefined) return
+    for (let r = this.#restStart; r < rest.length; r++) {
+      const chunk = this.#restChunk(rest, r)
+      if (skip < chunk.length) yield skip === 0 ? chunk : chunk.subarray(skip)
+      skip = Math.max(0, skip - chunk.length)
+    }
+  }
+
+  /** A chunk of the rest; of the block that is still being filled, the filled part. */
+  #restChunk(rest: Uint8Array[], r: number): Uint8Array {
+    const chunk = rest[r]!
+    return chunk === this.#block ? chunk.subarray(0, this.#blockLength) : chunk
+  }
+
+  #append(chunk: Uint8Array): void {
+    if (this.#rest === undefined) this.#rest = [chunk]
+    else this.#rest.push(chunk)
+  }
+
+  #gather(chunk: Uint8Array): void {
+    if (this.#block === undefined || this.#blockLength + chunk.length > this.#block.length) {
+      this.#seal()
+      this.#block = allocate(Math.max(SMALLEST_BLOCK, Math.min(LARGEST_BLOCK, this.#length)))
+      this.#blockLength = 0
+      this.#append(this.#block)
+    }
+    this.#block.set(chunk, this.#blockLength)
+    this.#blockLength += chunk.length
+  }
+
+  #seal(): void {
+    if (this.#block === undefined) return
+    this.#rest![this.#rest!.length - 1] = this.#block.subarray(0, this.#blockLength)
+    this.#block = undefined
+  }
+
+  #shift(): void {
+    const rest = this.#rest
+    this.#offset = 0
+    if (rest === undefined) {
+      this.#head = EMPTY
+      return
+    }
+    // The block becomes the head: later small chunks start another one.
+    if (rest[this.#restStart] === this.#block) this.#seal()
+    this.#head = rest[this.#restStart]!
+    rest[this.#restStart++] = EMPTY
+    if (this.#restStart === rest.length) {
+      this.#rest = undefined
+      this.#restStart = 0
+    } else if (this.#restStart >= 1024 && this.#restStart * 2 > rest.length) {
+      rest.splice(0, this.#restStart)
+      this.#restStart = 0
+    }
+  }
+}

@@ -1,0 +1,152 @@
+/** Who dials: `createConnection` and `createUnixConnection`. */
+import * as net from 'node:net'
+import type { ErrorHandler } from '../diagnostics.ts'
+import { ConnectError } from '../errors.ts'
+import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
+import { SocketTransport } from '../transports/socketTransport.ts'
+import { clientOwner } from '../transports/transportOwner.ts'
+import { formatAddress, type Transport } from '../transport.ts'
+import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
+
+/** Options that all connecting functions share. */
+export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
+  /** How long connecting may take, in milliseconds: 30,000 by default, `Infinity` for as long as the system tries. */
+  connectTimeoutMs?: number | undefined
+  /** An error that reaches nobody else, such as one that the protocol throws. Printed to stderr by default. */
+  onConnectionError?: ErrorHandler<Transport> | undefined
+}
+
+/** Where to connect to over TCP: `port` (and `host`), or a connected `sock`. */
+export interface TcpConnectOptions extends ConnectOptions {
+  /** A name or an address; `localhost` by default. */
+  host?: string | undefined
+  port?: number | undefined
+  /** A connected socket to be taken over, in place of `host` and `port`; bytes that it has read are not lost. */
+  sock?: net.Socket | undefined
+  /** The local end: `[address, port]`, port 0 for any. */
+  localAddr?: [host: string, port: number] | undefined
+  /** 4 or 6 to use addresses of that family only. */
+  family?: 4 | 6 | undefined
+  /** Whether all addresses of the host are tried, in turn and overlapping (RFC 8305); Node's default is true. */
+  autoSelectFamily?: boolean | undefined
+  /** How long one address has before the next is tried as well, in milliseconds; Node's default is 250. */
+  happyEyeballsDelayMs?: number | undefined
+  /** TCP keep-alive; off by default. */
+  keepAlive?: boolean | undefined
+}
+
+export interface UnixConnectOptions extends ConnectOptions {
+  /** The path of the socket; on Linux one that begins with a NUL character is abstract. */
+  path?: string | undefined
+  /** A connected socket to be taken over, in place of `path`. */
+  sock?: net.Socket | undefined
+}
+
+const DEFAULT_CONNECT_TIMEOUT_MS = 30_000
+
+/**
+ * Connects over TCP; resolves with the transport and the protocol, whose `connectionMade` has run. Nothing is
+ * received before the caller has had a turn with them. TCP_NODELAY is on.
+ *
+ * Rejects with {@link ConnectError} (its `cause` is the system's error), with {@link TimeoutError} after
+ * `connectTimeoutMs`, or with the reason of `signal`; then no socket is left, and the protocol was never called.
+ * (asyncio: `loop.create_connection`.)
+ */
+export function createConnection<P extends AnyProtocol>(
+  protocolFactory: ProtocolFactory<P>,
+  options: TcpConnectOptions,
+): Promise<[transport: Transport, protocol: P]> {
+  const { host = 'localhost', port, sock, localAddr, family, happyEyeballsDelayMs } = options
+  if ((port === undefined) === (sock === undefined)) {
+    return rejected(new TypeError('give either port or sock, and only one'))
+  }
+  if (sock !== undefined) return adopt(protocolFactory, sock, options)
+  const connect: net.TcpNetConnectOpts = {
+    host,
+    port: port!,
+    noDelay: true,
+    keepAlive: options.keepAlive ?? false,
+    ...(localAddr && { localAddress: localAddr[0], localPort: localAddr[1] }),
+    ...(family && { family }),
+    ...(options.autoSelectFamily !== undefined && { autoSelectFamily: options.autoSelectFamily }),
+    ...(happyEyeballsDelayMs !== undefined && { autoSelectFamilyAttemptTimeout: happyEyeballsDelayMs }),
+  }
+  return dial(protocolFactory, connect, formatAddress([host, port]), options)
+}
+
+/** Connects to a Unix socket; otherwise like {@link createConnection}. (asyncio: `loop.create_unix_connection`.) */
+export function createUnixConnection<P extends AnyProtocol>(
+  protocolFactory: ProtocolFactory<P>,
+  options: UnixConnectOptions,
+): Promise<[transport: Transport, protocol: P]> {
+  const { path, sock } = options
+  if ((path === undefined) === (sock === undefined)) {
+    return rejected(new TypeError('give either path or sock, and only one'))
+  }
+  if (sock !== undefined) return adopt(protocolFactory, sock, options)
+  return dial(protocolFactory, { path: path! }, formatAddress(path), options)
+}
+
+function dial<P extends AnyProtocol>(
+  protocolFactory: ProtocolFactory<P>,
+  connect: net.NetConnectOpts,
+  peer: string,
+  options: ConnectOptions,
+): Promise<[Transport, P]> {
+  const factory = toFactory<[], P>(protocolFactory)
+  const aborted = abortedOnEntry(options)
+  if (aborted !== undefined) return rejected(aborted.reason)
+
+  const socket = new net.Socket({ allowHalfOpen: true })
+  // Paused, Node does not begin to read by itself.
+  socket.pause()
+  const waiter = new Waiter<[Transport, P]>(
+    { ...options, timeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS },
+    () => `connect to ${peer}`,
+    () => socket.destroy(),
+  )
+  const onError = (error: Error): void => waiter.reject(connectError(peer, error))
+  socket.once('error', onError)
+  socket.connect(connect as net.TcpSocketConnectOpts, () => {
+    if (waiter.settled) return
+    socket.off('error', onError)
+    try {
+      waiter.resolve(begin(factory, socket, options))
+    } catch (error) {
+      socket.destroy()
+      waiter.reject(error)
+    }
+  })
+  // A cancelled attempt may still fail.
+  socket.on('error', () => {})
+  return waiter.promise
+}
+
+function adopt<P extends AnyProtocol>(
+  protocolFactory: ProtocolFactory<P>,
+  socket: net.Socket,
+  options: ConnectOptions,
+): Promise<[Transport, P]> {
+  if (socket.connecting || socket.destroyed) return rejected(new TypeError('sock must be a connected socket'))
+  const factory = toFactory<[], P>(protocolFactory)
+  const aborted = abortedOnEntry(options)
+  if (aborted !== undefined) return rejected(aborted.reason)
+  socket.allowHalfOpen = true
+  socket.setNoDelay(true)
+  socket.pause()
+  return Promise.resolve(begin(factory, socket, options))
+}
+
+function begin<P extends AnyProtocol>(factory: () => P, socket: net.Socket, options: ConnectOptions): [Transport, P] {
+  const protocol = factory()
+  const transport = new SocketTransport(socket, protocol, clientOwner(options.onConnectionError))
+  transport.start()
+  return [transport, protocol]
+}
+
+/** Node's error for several addresses has an empty message: say what happened to each. */
+function connectError(peer: string, error: Error): ConnectError {
+  const reason =
+    error instanceof AggregateError ? error.errors.map((each: Error) => each.message).join('; ') : error.message
+  return new ConnectError(peer, reason, { cause: error })
+}

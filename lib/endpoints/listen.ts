@@ -1,0 +1,160 @@
+/** `createServer` and `createUnixServer`: from addresses to a `Server`. */
+import { lookup } from 'node:dns/promises'
+import * as net from 'node:net'
+import type { ErrorHandler } from '../diagnostics.ts'
+import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
+import type { Transport } from '../transport.ts'
+import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
+import { Server } from './server.ts'
+
+/** Options that all listening functions share. */
+export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
+  /** How many connections the system keeps until they are accepted; 100 by default. */
+  backlog?: number | undefined
+  /**
+   * Whether connections are accepted at once; true by default. Otherwise the address is taken now, connections that
+   * come are kept waiting, and `server.startServing()` lets them in.
+   */
+  startServing?: boolean | undefined
+  /**
+   * Told of errors that reach nobody else, with the connection: a protocol or a handler that fails, a factory that
+   * throws, an accept that fails (without a connection). Printed to stderr by default. The server goes on.
+   */
+  onConnectionError?: ErrorHandler<Transport> | undefined
+}
+
+/** Where to listen over TCP. */
+export interface TcpListenOptions extends ListenOptions {
+  /** A name or an address, or several; all interfaces, IPv4 and IPv6, by default or if it is empty. */
+  host?: string | readonly string[] | null | undefined
+  /** 0 takes a free one, the same for all hosts. */
+  port?: number | undefined
+  /** TCP keep-alive on accepted connections; off by default. */
+  keepAlive?: boolean | undefined
+}
+
+/** Where to listen on a Unix socket. */
+export interface UnixListenOptions extends ListenOptions {
+  path: string
+}
+
+const DEFAULT_BACKLOG = 100
+/** How often a free port is looked for that is free on all hosts. */
+const PORT_ATTEMPTS = 10
+
+/**
+ * Listens over TCP; resolves with a {@link Server} that makes one protocol per connection. Several hosts make several
+ * sockets under the one server; a duplicate is bound once, IPv6 sockets take IPv6 only. TCP_NODELAY is on.
+ *
+ * Rejects with the system's error (`EADDRINUSE` and the like) or with the reason of `signal`; then nothing listens.
+ * (asyncio: `loop.create_server`.)
+ */
+export function createServer(protocolFactory: ProtocolFactory, options: TcpListenOptions): Promise<Server> {
+  const { host, port = 0 } = options
+  return listen(protocolFactory, options, async (make, signal) => {
+    const addresses = await resolveHosts(host)
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted()
+      try {
+        return await bindAll(make, addresses, port, options)
+      } catch (error) {
+        const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+        if (!taken || port !== 0 || addresses.length === 1 || attempt === PORT_ATTEMPTS) throw error
+      }
+    }
+  })
+}
+
+/** Listens on a Unix socket; otherwise like {@link createServer}. (asyncio: `loop.create_unix_server`.) */
+export function createUnixServer(protocolFactory: ProtocolFactory, options: UnixListenOptions): Promise<Server> {
+  const { path, backlog = DEFAULT_BACKLOG } = options
+  return listen(protocolFactory, options, async (make) => [await bind(make(), { path, backlog })])
+}
+
+type Bind = (make: () => net.Server, signal: AbortSignal) => Promise<net.Server[]>
+
+function listen(
+  protocolFactory: ProtocolFactory,
+  options: ListenOptions & TcpListenOptions,
+  bindThem: Bind,
+): Promise<Server> {
+  const factory = toFactory<[], AnyProtocol>(protocolFactory)
+  const aborted = abortedOnEntry(options)
+  if (aborted !== undefined) return rejected(aborted.reason)
+  const make = (): net.Server =>
+    net.createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay: true,
+      keepAlive: options.keepAlive ?? false,
+    })
+  const cancelled = new AbortController()
+  const waiter = new Waiter<Server>(
+    options,
+    () => 'listen',
+    () => cancelled.abort(),
+  )
+  const listening = bindThem(make, cancelled.signal).then(
+    (listeners) => {
+      if (waiter.settled) return listeners.forEach((listener) => listener.close())
+      const server = new Server(listeners, factory, options.onConnectionError)
+      if (options.startServing !== false) void server.startServing()
+      waiter.resolve(server)
+    },
+    (error: unknown) => waiter.reject(error),
+  )
+  void handled(listening)
+  return waiter.promise
+}
+
+async function resolveHosts(host: TcpListenOptions['host']): Promise<string[]> {
+  const hosts = typeof host === 'string' ? [host] : (host ?? [''])
+  const found = new Set<string>()
+  for (const name of hosts) {
+    if (name === '') found.add('0.0.0.0').add('::')
+    else if (net.isIP(name) !== 0) found.add(name)
+    else for (const { address } of await lookup(name, { all: true })) found.add(address)
+  }
+  return [...found]
+}
+
+/** Binds all addresses to one port. Where `::` or an address of a name is not to be had, the others do. */
+async function bindAll(
+  make: () => net.Server,
+  addresses: string[],
+  port: number,
+  options: TcpListenOptions,
+): Promise<net.Server[]> {
+  const { backlog = DEFAULT_BACKLOG } = options
+  const bound: net.Server[] = []
+  let free = port
+  let unavailable: unknown
+  try {
+    for (const host of addresses) {
+      try {
+        const listener = await bind(make(), { host, port: free, backlog, ipv6Only: net.isIPv6(host) })
+        bound.push(listener)
+        free = (listener.address() as net.AddressInfo).port
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT') throw error
+        unavailable = error
+      }
+    }
+    if (bound.length === 0) throw unavailable
+    return bound
+  } catch (error) {
+    for (const listener of bound) listener.close()
+    throw error
+  }
+}
+
+function bind(listener: net.Server, where: net.ListenOptions): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
+    listener.once('error', reject)
+    listener.listen(where, () => {
+      listener.off('error', reject)
+      resolve(listener)
+    })
+  })
+}

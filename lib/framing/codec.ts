@@ -1,0 +1,59 @@
+/**
+ * CONTRACT: how bytes become messages and messages bytes. A codec touches no stream: the same object works under
+ * {@link FramedReader} and {@link FramedWriter}, under {@link FramedProtocol}, and by hand with {@link MessageDecoder}.
+ */
+import type { ByteQueue } from '../bytes/byteQueue.ts'
+import { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
+import type { Encoder } from '../transport.ts'
+
+export type { Encoder } from '../transport.ts'
+
+/**
+ * Finds messages in buffered bytes.
+ *
+ * A message may be anything but `undefined`. It may share memory with the queue's chunks, which are never written to
+ * again. A decoder that keeps no state between messages can serve any number of connections; one that does is given
+ * as a function that makes one per connection.
+ */
+export interface Decoder<T> {
+  /**
+   * Takes one message off the front of `input` and returns it. If it is not all there, takes nothing and returns
+   * `undefined`; it is called again when there is more. Throws a `FrameError` if the bytes cannot be a message: then
+   * nothing after them can be decoded, and it is not called again.
+   *
+   * A limit is to be checked from the header alone, and no memory may be taken on the word of a header.
+   */
+  decode(input: ByteQueue): T | undefined
+
+  /**
+   * Called in place of `decode` once the stream has ended, until it returns `undefined`. If it then leaves bytes in
+   * `input`, the stream was cut inside a message: IncompleteReadError. Without this method `decode` is called.
+   */
+  decodeEof?(input: ByteQueue): T | undefined
+}
+
+/** Both directions. `In` is what is decoded, `Out` what may be encoded. */
+export interface Codec<In, Out = In> extends Decoder<In>, Encoder<Out> {}
+
+/** A codec without state, or a function that makes one for each connection. */
+export type Source<C extends object> = C | (() => C)
+
+/** The codec itself. */
+export function resolveSource<C extends object>(source: Source<C>): C {
+  return typeof source === 'function' ? (source as () => C)() : source
+}
+
+/** One message as bytes, for use without a stream. */
+export function encodeMessage<T>(encoder: Encoder<T>, message: T): Uint8Array {
+  const out = new OutgoingBuffer()
+  encoder.encode(message, out)
+  const parts = out.take()
+  if (parts.length === 1) return parts[0]!
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let place = 0
+  for (const part of parts) {
+    whole.set(part, place)
+    place += part.length
+  }
+  return whole
+}

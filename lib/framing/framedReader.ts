@@ -1,0 +1,66 @@
+import type { ByteQueue } from '../bytes/byteQueue.ts'
+import { FrameError } from '../errors.ts'
+import { StreamReader, type StreamReaderOptions } from '../streams/streamReader.ts'
+import type { WaitOptions } from '../wait.ts'
+import { resolveSource, type Decoder, type Source } from './codec.ts'
+import { decodeNext } from './messageDecoder.ts'
+
+/**
+ * A reader of messages. All that a `StreamReader` can do it can still do, between messages.
+ *
+ * When the decoder fails, the messages before have been delivered, and from then on every read rejects with that same
+ * error: there is no telling where the next message begins. The connection is left open, for the handler to answer
+ * and close.
+ */
+export class FramedReader<T> extends StreamReader<T> {
+  readonly #attempt: (queue: ByteQueue, eof: boolean) => T | undefined
+
+  constructor(decoder: Source<Decoder<T>>, options?: StreamReaderOptions) {
+    super(options)
+    const resolved = resolveSource(decoder)
+    this.#attempt = (queue, eof) => {
+      try {
+        return decodeNext(resolved, queue, eof, eof ? this.peer : undefined)
+      } catch (error) {
+        throw this.#decoderFailed(error)
+      }
+    }
+  }
+
+  /**
+   * Resolves with the next message, or with `undefined` at the end of the stream. It is one wait: cancelled, it leaves
+   * header and body in the buffer.
+   *
+   * Rejects with a {@link FrameError} if the bytes cannot be a message, and with {@link IncompleteReadError} if the
+   * stream ends inside one; its `partial` bytes are consumed.
+   */
+  readMessage(options?: WaitOptions): Promise<T | undefined> {
+    return this.take(this.#attempt, options, 'readMessage')
+  }
+
+  /**
+   * The next message if all of it has come, else `undefined`, also at the end. Throws what {@link readMessage} rejects
+   * with.
+   */
+  tryReadMessage(): T | undefined {
+    return this.takeNow(this.#attempt, 'tryReadMessage')
+  }
+
+  protected override nextItem(): Promise<T | undefined> {
+    return this.readMessage()
+  }
+
+  #decoderFailed(error: unknown): unknown {
+    if (!(error instanceof FrameError)) return error
+    nameThePeer(error, this.peer)
+    this.setException(error)
+    return error
+  }
+}
+
+/** Adds to a decoder's error where the bytes came from. */
+export function nameThePeer(error: FrameError, peer: string | undefined): void {
+  if (error.peer !== undefined || peer === undefined) return
+  error.peer = peer
+  error.message += ` (from ${peer})`
+}

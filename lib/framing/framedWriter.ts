@@ -1,0 +1,28 @@
+import type { StreamReader } from '../streams/streamReader.ts'
+import type { StreamReaderProtocol } from '../streams/streamReaderProtocol.ts'
+import { StreamWriter } from '../streams/streamWriter.ts'
+import type { Encoder, Transport } from '../transport.ts'
+import { resolveSource, type Source } from './codec.ts'
+
+/** A writer of messages. */
+export class FramedWriter<T> extends StreamWriter {
+  readonly #encoder: Encoder<T>
+
+  constructor(
+    encoder: Source<Encoder<T>>,
+    transport: Transport,
+    protocol: StreamReaderProtocol,
+    reader?: StreamReader<unknown>,
+  ) {
+    super(transport, protocol, reader)
+    this.#encoder = resolveSource(encoder)
+  }
+
+  /**
+   * Writes one message, header and body in one piece. Never waits: follow it by `await writer.drain()`. What is
+   * written in one turn leaves together. If the encoder throws, nothing is written and the connection is as before.
+   */
+  writeMessage(message: T): void {
+    this.transport.writeEncoded(this.#encoder, message)
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Frames behind an unsigned base-128 varint, the least group of bits first: how Java, Go and C++ delimit protobuf
+ * messages.
+ */
+import type { ByteQueue } from '../bytes/byteQueue.ts'
+import type { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
+import { toBytes } from '../bytes/allocate.ts'
+import { FrameTooLargeError, InvalidFrameError } from '../errors.ts'
+import type { Codec } from './codec.ts'
+
+export interface VarintPrefixedOptions {
+  /** The largest payload in bytes; 4 MiB by default. */
+  maxFrameLength?: number | undefined
+}
+
+const DEFAULT_MAX_FRAME_LENGTH = 4 * 1024 * 1024
+const LONGEST_VARINT = 10
+
+/**
+ * A codec for frames behind a varint. A frame is a view of the bytes it came in; one of length 0 is a frame.
+ *
+ * Decoding throws {@link FrameTooLargeError} from the header alone, and {@link InvalidFrameError} for a varint of more
+ * than 10 bytes; one that is padded to 10 is accepted. Encoding throws {@link FrameTooLargeError} over the limit.
+ */
+export function varintPrefixed(options: VarintPrefixedOptions = {}): Codec<Uint8Array, Uint8Array | string> {
+  const limit = options.maxFrameLength ?? DEFAULT_MAX_FRAME_LENGTH
+  if (!(Number.isSafeInteger(limit) && limit >= 0)) throw new RangeError(`maxFrameLength is ${limit}`)
+  return {
+    decode(input) {
+      const header = readVarint(input, 0)
+      if (header === undefined) return undefined
+      const { value: length, size } = header
+      if (length > limit) throw new FrameTooLargeError(length, limit)
+      if (input.length < size + length) return undefined
+      input.skip(size)
+      return input.take(length)
+    },
+    encode(message, out) {
+      const frame = toBytes(message)
+      if (frame.length > limit) throw new FrameTooLargeError(frame.length, limit)
+      writeVarint(out, frame.length)
+      out.append(frame)
+    },
+  }
+}
+
+/**
+ * The varint at `index`, without consuming it, and its size in bytes; `undefined` if it is cut off. Values above 2^53
+ * are rounded and never wrap. Throws {@link InvalidFrameError} if it has no end within 10 bytes.
+ */
+export function readVarint(input: ByteQueue, index: number): { value: number; size: number } | undefined {
+  let value = 0
+  let weight = 1
+  const available = Math.min(input.length - index, LONGEST_VARINT)
+  for (let size = 1; size <= available; size++) {
+    const byte = input.at(index + size - 1)
+    value += (byte & 0x7f) * weight
+    weight *= 128
+    if (byte < 0x80) return { value, size }
+  }
+  if (available === LONGEST_VARINT) {
+    throw new InvalidFrameError(`a varint has no end within ${LONGEST_VARINT} bytes`, index)
+  }
+  return undefined
+}
+
+/** Appends `value`, a whole number up to 2^53 - 1, as a varint. */
+export function writeVarint(out: OutgoingBuffer, value: number): void {
+  let size = 1
+  for (let left = value; left >= 0x80; left = Math.floor(left / 128)) size++
+  let place = out.reserve(size)
+  let left = value
+  for (; left >= 0x80; left = Math.floor(left / 128)) out.bytes[place++] = (left % 128) | 0x80
+  out.bytes[place] = left
+}

@@ -1,0 +1,86 @@
+// For users: connections with a reader and a writer, …
+export {
+  openConnection,
+  openUnixConnection,
+  startServer,
+  startUnixServer,
+  type AnyReader,
+  type ReaderFactory,
+  type StreamClasses,
+  type StreamProtocolFactory,
+  type Streams,
+} from './streams/open.ts'
+export { StreamReader, type ReadAttempt, type Separator, type StreamReaderOptions } from './streams/streamReader.ts'
+export { StreamWriter } from './streams/streamWriter.ts'
+export {
+  StreamReaderProtocol,
+  type ClientConnectedCallback,
+  type StreamReaderProtocolOptions,
+  type WriterFactory,
+} from './streams/streamReaderProtocol.ts'
+
+// … connections with a protocol, …
+export {
+  createConnection,
+  createUnixConnection,
+  type ConnectOptions,
+  type TcpConnectOptions,
+  type UnixConnectOptions,
+} from './endpoints/connect.ts'
+export {
+  createServer,
+  createUnixServer,
+  type ListenOptions,
+  type TcpListenOptions,
+  type UnixListenOptions,
+} from './endpoints/listen.ts'
+export { Server, type ServerSocket } from './endpoints/server.ts'
+export {
+  BaseProtocol,
+  BufferedProtocol,
+  DatagramProtocol,
+  Protocol,
+  SubprocessProtocol,
+  type AnyProtocol,
+  type ProtocolFactory,
+} from './protocol.ts'
+
+// … and what can go wrong.
+export {
+  CancelledError,
+  ConnectError,
+  ConnectionLostError,
+  DecodeError,
+  FrameError,
+  FrameTooLargeError,
+  IncompleteReadError,
+  InvalidFrameError,
+  InvalidStateError,
+  LimitOverrunError,
+  MillraceError,
+  NotImplementedError,
+  TimeoutError,
+  UnknownTypeError,
+  type PeerName,
+} from './errors.ts'
+export type { WaitOptions, WaitScope } from './wait.ts'
+
+// For library authors: transports of their own.
+export {
+  BaseTransport,
+  DatagramTransport,
+  ReadTransport,
+  SubprocessTransport,
+  Transport,
+  WriteTransport,
+  type BufferLimits,
+  type Encoder,
+  type ExtraInfo,
+} from './transport.ts'
+export { feedDataToBufferedProto } from './protocol.ts'
+export { FlowControlMixin, type FlowControlled } from './transports/flowControlMixin.ts'
+export { LoggingTransport } from './transports/loggingTransport.ts'
+export { TransportWrapper } from './transports/transportWrapper.ts'
+export { ByteQueue } from './bytes/byteQueue.ts'
+export { OutgoingBuffer } from './bytes/outgoingBuffer.ts'
+export type { ConnectionEvent, ErrorHandler } from './diagnostics.ts'

@@ -1,0 +1,46 @@
+import type { ByteQueue } from '../bytes/byteQueue.ts'
+import { toBytes } from '../bytes/allocate.ts'
+import { LimitOverrunError } from '../errors.ts'
+
+/** One separator or several as bytes, the shortest first. Throws a RangeError if there is none, or an empty one. */
+export function toSeparators(separator: Uint8Array | string | readonly (Uint8Array | string)[]): Uint8Array[] {
+  const several = typeof separator === 'string' || separator instanceof Uint8Array ? [separator] : separator
+  if (several.length === 0) throw new RangeError('at least one separator is needed')
+  const separators = several.map(toBytes).sort((a, b) => a.length - b.length)
+  if (separators[0]!.length === 0) throw new RangeError('a separator must have at least one byte')
+  return separators
+}
+
+/**
+ * A search that goes on where it stopped: each call looks at the bytes it has not seen, and takes all up to the end
+ * of the separator that ends first. Throws {@link LimitOverrunError}, taking nothing, if what is before it is longer
+ * than `limit`, or can only become so.
+ */
+export function separatorSearch(
+  separators: readonly Uint8Array[],
+  limit: number,
+): (queue: ByteQueue) => Uint8Array | undefined {
+  const shortest = separators[0]!.length
+  const longest = separators.at(-1)!.length
+  let seen = 0
+  return (queue) => {
+    if (queue.length - seen < shortest) return undefined
+    let start = -1
+    let end = Infinity
+    for (const separator of separators) {
+      const index = queue.indexOf(separator, seen)
+      if (index === -1 || index + separator.length >= end) continue
+      start = index
+      end = index + separator.length
+    }
+    if (start > limit) {
+      const message = `the separator was found after ${start} bytes, over the limit of ${limit}`
+      throw new LimitOverrunError(message, start, limit)
+    }
+    if (start !== -1) return queue.take(end)
+    seen = Math.max(0, queue.length + 1 - longest)
+    if (seen > limit)
+      throw new LimitOverrunError(`no separator in ${seen} bytes, over the limit of ${limit}`, seen, limit)
+    return undefined
+  }
+}

@@ -1,0 +1,113 @@
+import { peerOf, type BufferLimits, type ExtraInfo, type Transport } from '../transport.ts'
+import { abortedOnEntry, nextTurn, rejected, type WaitOptions } from '../wait.ts'
+import type { StreamReader } from './streamReader.ts'
+import type { StreamReaderProtocol } from './streamReaderProtocol.ts'
+
+/** A loop of writes and drains must let the event loop look at its sockets now and then; so often does no harm. */
+const DRAINS_PER_TURN = 2048
+
+/**
+ * Writes bytes to a connection. Made by `openConnection` and `startServer`; subclass it for a wire format of your own
+ * and pass the class to them. (asyncio: `StreamWriter`.)
+ *
+ * A writer that is dropped without being closed has its connection closed when it is garbage collected, with a
+ * warning.
+ */
+export class StreamWriter implements AsyncDisposable {
+  readonly transport: Transport
+  readonly #protocol: StreamReaderProtocol
+  readonly #reader: StreamReader<unknown> | undefined
+  #drains = 0
+
+  constructor(transport: Transport, protocol: StreamReaderProtocol, reader?: StreamReader<unknown>) {
+    this.transport = transport
+    this.#protocol = protocol
+    this.#reader = reader
+    abandoned?.register(this, transport)
+  }
+
+  /** Writes bytes, or a string as UTF-8. Never waits: follow it by `await writer.drain()`. */
+  write(data: Uint8Array | string): void {
+    this.transport.write(data)
+  }
+
+  /** Writes several pieces in order. */
+  writeLines(pieces: Iterable<Uint8Array | string>): void {
+    this.transport.writeLines(pieces)
+  }
+
+  /** Ends the write side after what is written; reading goes on. */
+  writeEof(): void {
+    this.transport.writeEof()
+  }
+
+  canWriteEof(): boolean {
+    return this.transport.canWriteEof()
+  }
+
+  /** Sets the marks of {@link drain}; see `WriteTransport.setWriteBufferLimits`. */
+  setWriteBufferLimits(limits?: BufferLimits): void {
+    this.transport.setWriteBufferLimits(limits)
+  }
+
+  /**
+   * Waits until it is good to write on: at once if the write buffer is not above its high mark, else until it has
+   * fallen to the low mark. It is not a flush. Any number of calls may wait.
+   *
+   * Rejects with the reason if the connection is lost, with {@link ConnectionLostError} also when it had ended
+   * cleanly before. A `timeoutMs` is how to be rid of a peer that does not read. Cancelled, it changes nothing: what
+   * was written goes on being sent. (asyncio: `StreamWriter.drain`.)
+   */
+  drain(options?: WaitOptions): Promise<void> {
+    const exception = this.#reader?.exception() ?? null
+    if (exception !== null) return rejected(exception)
+    const aborted = abortedOnEntry(options)
+    if (aborted !== undefined) return rejected(aborted.reason)
+    if (this.transport.isClosing() || ++this.#drains === DRAINS_PER_TURN) {
+      this.#drains = 0
+      return nextTurn().then(() => this.#protocol.drainHelper(options))
+    }
+    return this.#protocol.drainHelper(options)
+  }
+
+  /** Sends what is written, then closes. To wait for the end: {@link waitClosed}. */
+  close(): void {
+    this.transport.close()
+  }
+
+  isClosing(): boolean {
+    return this.transport.isClosing()
+  }
+
+  /**
+   * Resolves when the connection is gone, rejects if it was lost for a reason; any number of calls may wait. It does
+   * not close it: that is {@link close}.
+   */
+  waitClosed(options?: WaitOptions): Promise<void> {
+    return this.#protocol.waitClosed(options)
+  }
+
+  /** Closes, and waits for the end: `await using writer = …`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+    await this.waitClosed()
+  }
+
+  /** See `BaseTransport.getExtraInfo`. */
+  getExtraInfo<K extends keyof ExtraInfo>(name: K): ExtraInfo[K] | null
+  getExtraInfo<K extends keyof ExtraInfo, D>(name: K, defaultValue: D): ExtraInfo[K] | D
+  getExtraInfo(name: string, defaultValue?: unknown): unknown
+  getExtraInfo(name: string, defaultValue?: unknown): unknown {
+    return this.transport.getExtraInfo(name, defaultValue)
+  }
+}
+
+const abandoned =
+  typeof FinalizationRegistry !== 'function'
+    ? undefined
+    : new FinalizationRegistry<Transport>((transport) => {
+        if (transport.isClosing()) return
+        const message = `a StreamWriter to ${peerOf(transport) ?? 'a peer'} was dropped without close(): closing the connection`
+        if (typeof process === 'object') process.emitWarning(message, { code: 'MILLRACE_ABANDONED_WRITER' })
+        transport.close()
+      })

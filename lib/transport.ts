@@ -1,0 +1,225 @@
+/**
+ * CONTRACT: what a protocol may ask of the connection below it. The base classes throw {@link NotImplementedError}
+ * for every method without a default, so that a transport of your own can leave out what it cannot do. Stacking one
+ * transport on another is how encryption, compression or logging are added: see `TransportWrapper`.
+ *
+ * Rules that hold for every stream transport (`checkTransport` of `millrace/testing` tests them):
+ * - `close()` sends what was written and then ends; `abort()` drops it. Both may be called at any time, any number of
+ *   times. `connectionLost(null)` follows in a later turn, exactly once.
+ * - `write()` never waits. What the system does not take at once is kept, and counted: above the high mark the
+ *   protocol gets `pauseWriting()`, at the low mark `resumeWriting()`.
+ * - Writing to a transport that is closing drops the data silently; from the fifth time on with a warning.
+ */
+import { OutgoingBuffer } from './bytes/outgoingBuffer.ts'
+import { NotImplementedError, type PeerName } from './errors.ts'
+import type { AnyProtocol } from './protocol.ts'
+
+/** What `getExtraInfo` knows; a transport may have more keys, and need not have these. */
+export interface ExtraInfo {
+  /** `[host, port]`, or the path of a Unix socket (empty for the unnamed end). */
+  peername: [host: string, port: number] | string
+  sockname: [host: string, port: number] | string
+  /** The object below: a `net.Socket` for sockets. */
+  socket: unknown
+}
+
+/** Appends a message to an outgoing buffer. It must append all of it or throw; what it appended is then taken back. */
+export interface Encoder<T> {
+  encode(message: T, out: OutgoingBuffer): void
+}
+
+/** (asyncio: `BaseTransport`.) */
+export abstract class BaseTransport {
+  /** Information about the connection by name; `defaultValue` (or `null`) where it is not known. */
+  getExtraInfo<K extends keyof ExtraInfo>(name: K): ExtraInfo[K] | null
+  getExtraInfo<K extends keyof ExtraInfo, D>(name: K, defaultValue: D): ExtraInfo[K] | D
+  getExtraInfo(name: string, defaultValue?: unknown): unknown
+  getExtraInfo(_name: string, defaultValue: unknown = null): unknown {
+    return defaultValue
+  }
+
+  /** Whether `close()` or `abort()` was called, or the connection is lost. */
+  isClosing(): boolean {
+    return notImplemented(this, 'isClosing')
+  }
+
+  /** Sends what is buffered, then closes; see the rules above. Nothing is received from now on. */
+  close(): void {
+    notImplemented(this, 'close')
+  }
+
+  /**
+   * From the next event on, `protocol` gets the callbacks, `connectionLost` included. It gets no `connectionMade`.
+   * A `Protocol` may follow a `BufferedProtocol` and the other way round.
+   */
+  setProtocol(_protocol: AnyProtocol): void {
+    notImplemented(this, 'setProtocol')
+  }
+
+  getProtocol(): AnyProtocol {
+    return notImplemented(this, 'getProtocol')
+  }
+}
+
+/** A transport that can be read from. (asyncio: `ReadTransport`.) */
+export abstract class ReadTransport extends BaseTransport {
+  /** Whether data would be delivered: neither closing nor paused. */
+  isReading(): boolean {
+    return notImplemented(this, 'isReading')
+  }
+
+  /**
+   * Stops the delivery, and the reading below it: a fast peer is slowed down. While paused, the end of the stream and
+   * errors of reading are not noticed either. Harmless when paused already, or closing.
+   */
+  pauseReading(): void {
+    notImplemented(this, 'pauseReading')
+  }
+
+  /** Undoes {@link pauseReading}; nothing was lost meanwhile. Never delivers from inside this call. */
+  resumeReading(): void {
+    notImplemented(this, 'resumeReading')
+  }
+}
+
+/** The marks of a write buffer, in bytes. With one of them given the other follows: `low = high / 4`, `high = 4 * low`. */
+export interface BufferLimits {
+  high?: number | undefined
+  low?: number | undefined
+}
+
+/** A transport that can be written to. (asyncio: `WriteTransport`.) */
+export abstract class WriteTransport extends BaseTransport {
+  /**
+   * Sets the marks between which the protocol is told to pause and to resume writing; without arguments the defaults,
+   * 64 KiB and 16 KiB. `high: 0` pauses on any byte the system did not take, `low: 0` resumes when all is sent.
+   * Throws a RangeError, changing nothing, unless `high ≥ low ≥ 0`.
+   */
+  setWriteBufferLimits(_limits?: BufferLimits): void {
+    notImplemented(this, 'setWriteBufferLimits')
+  }
+
+  getWriteBufferLimits(): [low: number, high: number] {
+    return notImplemented(this, 'getWriteBufferLimits')
+  }
+
+  /** Bytes written and not yet taken by the system; those that only wait for the end of this turn are counted. */
+  getWriteBufferSize(): number {
+    return notImplemented(this, 'getWriteBufferSize')
+  }
+
+  /**
+   * Writes bytes, or a string as UTF-8; never waits. The data may leave at the end of the current turn, together with
+   * what else is written until then. Do not change `data` before it is sent. Throws a TypeError for anything else,
+   * and {@link InvalidStateError} after `writeEof()`.
+   */
+  write(_data: Uint8Array | string): void {
+    notImplemented(this, 'write')
+  }
+
+  /** Writes several pieces in order, as one write if the transport can. */
+  writeLines(pieces: Iterable<Uint8Array | string>): void {
+    for (const piece of pieces) this.write(piece)
+  }
+
+  /**
+   * Writes one message as `encoder` puts it, if the transport can into its own buffer, without a copy in between. If
+   * the encoder throws, nothing is written. This default goes through {@link write}.
+   */
+  writeEncoded<T>(encoder: Encoder<T>, message: T): void {
+    const out = new OutgoingBuffer()
+    encoder.encode(message, out)
+    this.writeLines(out.take())
+  }
+
+  /** Ends the write side after what is buffered; reading goes on. May be called again; does nothing when closing. */
+  writeEof(): void {
+    notImplemented(this, 'writeEof')
+  }
+
+  /** Whether {@link writeEof} is possible. */
+  canWriteEof(): boolean {
+    return notImplemented(this, 'canWriteEof')
+  }
+
+  /** Closes at once: what is buffered is dropped. */
+  abort(): void {
+    notImplemented(this, 'abort')
+  }
+}
+
+/** A stream in both directions: what a `Protocol` is connected to. (asyncio: `Transport`.) */
+export abstract class Transport extends WriteTransport implements ReadTransport {
+  isReading(): boolean {
+    return notImplemented(this, 'isReading')
+  }
+
+  /** See {@link ReadTransport.pauseReading}. */
+  pauseReading(): void {
+    notImplemented(this, 'pauseReading')
+  }
+
+  /** See {@link ReadTransport.resumeReading}. */
+  resumeReading(): void {
+    notImplemented(this, 'resumeReading')
+  }
+}
+
+/** A transport of whole messages without a connection. (asyncio: `DatagramTransport`.) */
+export abstract class DatagramTransport extends BaseTransport {
+  /** Sends one datagram, to the connected peer if there is no `address`. */
+  sendto(_data: Uint8Array, _address?: [host: string, port: number]): void {
+    notImplemented(this, 'sendto')
+  }
+
+  abort(): void {
+    notImplemented(this, 'abort')
+  }
+}
+
+/** A child process. (asyncio: `SubprocessTransport`.) */
+export abstract class SubprocessTransport extends BaseTransport {
+  getPid(): number {
+    return notImplemented(this, 'getPid')
+  }
+
+  /** `null` while it runs; the negative number of the signal that ended it. */
+  getReturncode(): number | null {
+    return notImplemented(this, 'getReturncode')
+  }
+
+  getPipeTransport(_fd: number): BaseTransport | null {
+    return notImplemented(this, 'getPipeTransport')
+  }
+
+  sendSignal(_signal: string | number): void {
+    notImplemented(this, 'sendSignal')
+  }
+
+  terminate(): void {
+    notImplemented(this, 'terminate')
+  }
+
+  kill(): void {
+    notImplemented(this, 'kill')
+  }
+}
+
+/** The other end of a transport, for messages: `127.0.0.1:5000`, `[::1]:5000`, `unix:/run/x.sock`. */
+export function peerOf(transport: Pick<BaseTransport, 'getExtraInfo'> | undefined): PeerName | undefined {
+  const address: unknown = transport?.getExtraInfo('peername')
+  return address === null || address === undefined ? undefined : formatAddress(address)
+}
+
+/** `[host, port]` or a path as one word. */
+export function formatAddress(address: unknown): PeerName {
+  if (Array.isArray(address)) {
+    const [host, port] = address as [string, number]
+    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  }
+  return address === '' ? 'unix:(unnamed)' : `unix:${String(address)}`
+}
+
+function notImplemented(transport: object, method: string): never {
+  throw new NotImplementedError(`${transport.constructor.name} does not implement ${method}()`)
+}

@@ -1,0 +1,77 @@
+/**
+ * The marks of a write buffer, and telling a protocol when they are crossed. An object of its own, held by a
+ * transport: every transport here has one, and one of your own gets the same rules from it.
+ */
+import type { BufferLimits, WriteTransport } from '../transport.ts'
+
+const DEFAULT_HIGH = 64 * 1024
+
+/** What a flow control needs of the transport that holds it. */
+export type FlowControlled = Pick<WriteTransport, 'getWriteBufferSize' | 'getProtocol' | 'isClosing'>
+
+/**
+ * Calls `pauseWriting` once when the buffer is above (strictly) the high mark and `resumeWriting` once when it is at
+ * or below the low mark, strictly in turn, and never `resumeWriting` on a transport that is closing.
+ * (asyncio: `transports._FlowControlMixin`.)
+ */
+export class FlowControlMixin {
+  readonly #transport: FlowControlled
+  readonly #report: (error: unknown) => void
+  #high = DEFAULT_HIGH
+  #low = DEFAULT_HIGH / 4
+  #protocolPaused = false
+
+  /** `report` is told of an error that the protocol's callback throws; nothing else becomes of it. */
+  constructor(transport: FlowControlled, report: (error: unknown) => void) {
+    this.#transport = transport
+    this.#report = report
+  }
+
+  /** Whether the protocol was told to pause and not yet to resume. */
+  get protocolPaused(): boolean {
+    return this.#protocolPaused
+  }
+
+  /** In bytes. */
+  get high(): number {
+    return this.#high
+  }
+
+  setWriteBufferLimits({ high, low }: BufferLimits = {}): void {
+    const newHigh = high ?? (low === undefined ? DEFAULT_HIGH : 4 * low)
+    const newLow = low ?? Math.floor(newHigh / 4)
+    if (!(newHigh >= newLow && newLow >= 0)) {
+      throw new RangeError(`the write buffer needs high >= low >= 0, not high ${newHigh} and low ${newLow}`)
+    }
+    this.#high = newHigh
+    this.#low = newLow
+    this.maybePauseProtocol()
+  }
+
+  getWriteBufferLimits(): [low: number, high: number] {
+    return [this.#low, this.#high]
+  }
+
+  /** To be called whenever the buffer has grown. */
+  maybePauseProtocol(): void {
+    if (this.#protocolPaused || this.#transport.getWriteBufferSize() <= this.#high) return
+    this.#protocolPaused = true
+    try {
+      this.#transport.getProtocol().pauseWriting?.()
+    } catch (error) {
+      this.#report(error)
+    }
+  }
+
+  /** To be called whenever the buffer has shrunk. */
+  maybeResumeProtocol(): void {
+    if (!this.#protocolPaused || this.#transport.getWriteBufferSize() > this.#low) return
+    if (this.#transport.isClosing()) return
+    this.#protocolPaused = false
+    try {
+      this.#transport.getProtocol().resumeWriting?.()
+    } catch (error) {
+      this.#report(error)
+    }
+  }
+}

@@ -1,0 +1,468 @@
+/**
+ * The transport over a `net.Socket`: TCP and Unix sockets, accepted or connected.
+ *
+ * Strategy, inwards: Node's socket hands each chunk to its `push()`; this transport takes the place of that method.
+ * So a chunk goes straight to the protocol, nothing is buffered below us, and answering `false` stops the reading of
+ * the handle itself, which `socket.pause()` does not. Outwards: what is written in one turn is gathered and leaves in
+ * one write, at the end of `dataReceived` or of the turn; what the kernel does not take is counted here, and handed to
+ * Node in slices, one at a time, so that the marks are crossed when they should be.
+ */
+import type { Socket } from 'node:net'
+import { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
+import { toBytes } from '../bytes/allocate.ts'
+import { connectionClose, connectionError, connectionOpen, type ConnectionEvent } from '../diagnostics.ts'
+import { ConnectionLostError, InvalidStateError } from '../errors.ts'
+import { isBuffered, type AnyProtocol, type BufferedProtocol, type Protocol } from '../protocol.ts'
+import { formatAddress, Transport, type BufferLimits, type Encoder } from '../transport.ts'
+import { FlowControlMixin } from './flowControlMixin.ts'
+import type { TransportOwner } from './transportOwner.ts'
+
+/** What is gathered beyond this goes out at once, within the turn. */
+const GATHER = 64 * 1024
+/** The most that Node gets at a time; its own buffer empties by whole writes only. */
+const SLICE = 128 * 1024
+const WRITES_AFTER_CLOSE_BEFORE_WARNING = 5
+
+const TRANSPORT = Symbol('millrace.transport')
+type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
+
+// The socket's callbacks are one function each for all sockets, not a closure per connection: one that is idle should
+// hold as little as it can. The class fills these in, since they need its private side.
+let received: (transport: SocketTransport, chunk: Buffer | null) => boolean
+let failed: (transport: SocketTransport, error: NodeJS.ErrnoException) => void
+let closed: (transport: SocketTransport) => void
+let startReading: (transport: SocketTransport) => void
+let flush: (transport: SocketTransport) => void
+let finish: (transport: SocketTransport) => void
+
+/** Made by the endpoints; see `createConnection` and `createServer`. */
+export class SocketTransport extends Transport {
+  readonly #socket: OwnedSocket
+  readonly #owner: TransportOwner
+  readonly #peername: [string, number] | string
+  #protocol: AnyProtocol
+  #flow: FlowControlMixin | undefined
+
+  #paused = false
+  #delivering = false
+  /** At most one chunk that was on its way when reading was paused, and an end of stream likewise. */
+  #held: Buffer | undefined
+  #heldEof = false
+
+  readonly #out = new OutgoingBuffer()
+  /** Parts of an earlier `#out` that are next to go. */
+  #queue: Uint8Array[] | undefined
+  #queued = 0
+  /** Bytes that Node has and the kernel has not taken. */
+  #sending = 0
+  #flushRequested = false
+  #eofWritten = false
+  #sent: (() => void) | undefined
+
+  #closing = false
+  #aborted = false
+  #lost = false
+  /** The socket has closed; if the loss is not `#lost` too, it is kept back while reading is paused. */
+  #down = false
+  #error: Error | null = null
+  #writesAfterClose = 0
+
+  static {
+    received = (transport, chunk) => transport.#received(chunk)
+    failed = (transport, error) => transport.#failed(error)
+    closed = (transport) => transport.#closed()
+    startReading = (transport) => transport.#startReading()
+    flush = (transport) => transport.#flushNow()
+    finish = (transport) => transport.#finish()
+  }
+
+  constructor(socket: Socket, protocol: AnyProtocol, owner: TransportOwner) {
+    super()
+    this.#socket = socket as OwnedSocket
+    this.#owner = owner
+    this.#protocol = protocol
+    // Asked for now: a socket that is reset no longer knows its peer, and an error must.
+    this.#peername = socket.remoteAddress === undefined ? '' : [socket.remoteAddress, socket.remotePort ?? 0]
+  }
+
+  /** Calls `connectionMade`; reading begins in the next turn, unless the protocol has paused it. */
+  start(): void {
+    const socket = this.#socket
+    socket[TRANSPORT] = this
+    socket.push = onPush
+    socket.on('error', onError)
+    socket.on('close', onClose)
+    this.#owner.attach(this)
+    if (connectionOpen.hasSubscribers) connectionOpen.publish(this.#event())
+    try {
+      ;(this.#protocol as Partial<Protocol>).connectionMade?.(this)
+    } catch (error) {
+      this.#report(error)
+    }
+    process.nextTick(startReading, this)
+  }
+
+  override getExtraInfo(name: string, defaultValue: unknown = null): never {
+    return (this.#extraInfo(name) ?? defaultValue) as never
+  }
+
+  #extraInfo(name: string): unknown {
+    const socket = this.#socket
+    if (name === 'peername') return this.#peername
+    if (name === 'socket') return socket
+    if (name !== 'sockname') return undefined
+    return socket.localPort === undefined ? '' : [socket.localAddress, socket.localPort]
+  }
+
+  override setProtocol(protocol: AnyProtocol): void {
+    this.#protocol = protocol
+  }
+
+  override getProtocol(): AnyProtocol {
+    return this.#protocol
+  }
+
+  override isClosing(): boolean {
+    return this.#closing
+  }
+
+  // --- reading
+
+  override isReading(): boolean {
+    return !this.#closing && !this.#paused
+  }
+
+  override pauseReading(): void {
+    if (!this.#closing) this.#paused = true
+  }
+
+  override resumeReading(): void {
+    if (this.#closing || !this.#paused) return
+    this.#paused = false
+    process.nextTick(startReading, this)
+  }
+
+  /** What the socket's `push` was given; the answer tells whether to go on reading. */
+  #received(chunk: Buffer | null): boolean {
+    if (this.#closing) return false
+    if (chunk === null) {
+      if (this.#paused) this.#heldEof = true
+      else this.#deliverEof()
+      return false
+    }
+    if (this.#paused) {
+      this.#hold(chunk)
+      return false
+    }
+    this.#deliver(chunk)
+    return !this.#paused && !this.#closing
+  }
+
+  #hold(chunk: Buffer): void {
+    this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
+  }
+
+  #deliver(chunk: Buffer): void {
+    this.#delivering = true
+    try {
+      const protocol = this.#protocol
+      if (isBuffered(protocol)) this.#deliverBuffered(protocol, chunk)
+      else (protocol as Partial<Protocol>).dataReceived?.(chunk)
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#delivering = false
+    if (this.#out.length > 0) this.#flush()
+  }
+
+  /** By copy, one buffer at a time: in between the protocol may pause or close. */
+  #deliverBuffered(protocol: Pick<BufferedProtocol, 'getBuffer' | 'bufferUpdated'>, chunk: Buffer): void {
+    let rest = chunk
+    while (rest.length > 0 && this.isReading()) {
+      const buffer = protocol.getBuffer(rest.length)
+      if (buffer.length === 0) throw new RangeError('getBuffer() returned an empty buffer')
+      const n = Math.min(buffer.length, rest.length)
+      buffer.set(rest.subarray(0, n))
+      rest = rest.subarray(n)
+      protocol.bufferUpdated(n)
+    }
+    if (rest.length > 0 && !this.#closing) this.#hold(rest)
+  }
+
+  #deliverEof(): void {
+    let keepOpen: unknown = false
+    try {
+      keepOpen = (this.#protocol as Partial<Protocol>).eofReceived?.()
+    } catch (error) {
+      return this.#fail(error)
+    }
+    if (!keepOpen) this.close()
+  }
+
+  /** Delivers what was held, then lets the handle read. */
+  #startReading(): void {
+    if (!this.isReading()) return
+    const socket = this.#socket
+    if (socket.readableLength > 0) this.#hold(socket.read() as Buffer)
+    const held = this.#held
+    if (held !== undefined) {
+      this.#held = undefined
+      this.#deliver(held)
+    }
+    if (this.#heldEof && this.isReading()) {
+      this.#heldEof = false
+      this.#deliverEof()
+    }
+    if (!this.isReading()) return
+    if (this.#down) this.#finish()
+    else if (!socket.destroyed) socket._read(0)
+  }
+
+  // --- writing
+
+  override setWriteBufferLimits(limits?: BufferLimits): void {
+    // As if all writes so far had gone to the kernel at once: only what it refuses counts against the new marks.
+    this.#flush()
+    this.#flowControl().setWriteBufferLimits(limits)
+  }
+
+  override getWriteBufferLimits(): [low: number, high: number] {
+    return this.#flowControl().getWriteBufferLimits()
+  }
+
+  override getWriteBufferSize(): number {
+    return this.#out.length + this.#queued + this.#sending
+  }
+
+  override canWriteEof(): boolean {
+    return true
+  }
+
+  override write(data: Uint8Array | string): void {
+    const bytes = toBytes(data)
+    if (!this.#mayWrite() || bytes.length === 0) return
+    this.#out.append(bytes)
+    this.#written()
+  }
+
+  override writeEncoded<T>(encoder: Encoder<T>, message: T): void {
+    if (!this.#mayWrite()) return
+    const out = this.#out
+    const before = out.length
+    try {
+      encoder.encode(message, out)
+    } catch (error) {
+      out.truncate(before)
+      throw error
+    }
+    this.#written()
+  }
+
+  override writeEof(): void {
+    if (this.#closing || this.#eofWritten) return
+    this.#eofWritten = true
+    this.#flush()
+    this.#afterFlush()
+  }
+
+  #mayWrite(): boolean {
+    if (this.#eofWritten) throw new InvalidStateError(`write to ${formatAddress(this.#peername)} after writeEof()`)
+    if (!this.#closing) return true
+    if (++this.#writesAfterClose >= WRITES_AFTER_CLOSE_BEFORE_WARNING) {
+      const message = `write number ${this.#writesAfterClose} to ${formatAddress(this.#peername)} after its close: dropped`
+      process.emitWarning(message, { code: 'MILLRACE_WRITE_AFTER_CLOSE' })
+    }
+    return false
+  }
+
+  #written(): void {
+    const size = this.#out.length + this.#queued + this.#sending
+    if (size > GATHER || (this.#flow !== undefined && size > this.#flow.high)) {
+      this.#flush()
+      if (this.getWriteBufferSize() > 0) this.#flowControl().maybePauseProtocol()
+    } else if (!this.#delivering) {
+      this.#requestFlush()
+    }
+  }
+
+  #requestFlush(): void {
+    if (this.#flushRequested || this.#sending > 0) return
+    this.#flushRequested = true
+    process.nextTick(flush, this)
+  }
+
+  #flushNow(): void {
+    this.#flushRequested = false
+    this.#flush()
+    this.#afterFlush()
+  }
+
+  /** Hands over what is gathered, until the kernel refuses; `#onSent` goes on from there. */
+  #flush(): void {
+    if (this.#sending > 0 || this.#lost) return
+    const out = this.#out
+    if (out.length === 0) return
+    const socket = this.#socket
+    if (socket.destroyed) return this.#noticeLoss()
+    const sent = (this.#sent ??= () => this.#onSent())
+    const view = out.single()
+    if (view !== undefined && view.length <= SLICE) {
+      socket.write(view, sent)
+      if (socket.writableLength === 0) return out.recycle()
+      this.#sending = view.length
+      out.clear()
+      return
+    }
+    this.#queued = out.length
+    this.#queue = out.take()
+    this.#flushQueue()
+  }
+
+  #flushQueue(): void {
+    const queue = this.#queue
+    const socket = this.#socket
+    if (queue === undefined) return
+    while (this.#queued > 0 && this.#sending === 0 && !socket.destroyed) {
+      let size = 0
+      socket.cork()
+      while (size < SLICE && queue.length > 0) {
+        const part = queue[0]!
+        const room = SLICE - size
+        const slice = part.length <= room ? part : part.subarray(0, room)
+        if (slice === part) queue.shift()
+        else queue[0] = part.subarray(room)
+        size += slice.length
+        socket.write(slice, this.#sent)
+      }
+      socket.uncork()
+      this.#queued -= size
+      if (socket.writableLength > 0) this.#sending = size
+    }
+    if (this.#queued === 0) this.#queue = undefined
+  }
+
+  /** Node tells of each write that is done; only the last of those that had to wait is of interest. */
+  #onSent(): void {
+    if (this.#sending === 0 || this.#socket.writableLength > 0 || this.#lost) return
+    this.#sending = 0
+    this.#flushQueue()
+    this.#flush()
+    this.#afterFlush()
+  }
+
+  #afterFlush(): void {
+    this.#flow?.maybeResumeProtocol()
+    if (this.getWriteBufferSize() > 0) return
+    if (this.#closing) this.#socket.destroy()
+    else if (this.#eofWritten && !this.#socket.writableEnded) this.#socket.end()
+  }
+
+  #flowControl(): FlowControlMixin {
+    return (this.#flow ??= new FlowControlMixin(this, (error) => this.#report(error)))
+  }
+
+  // --- the end
+
+  override close(): void {
+    if (this.#closing) return
+    if (!this.#down) this.#flush()
+    this.#closing = true
+    this.#held = undefined
+    if (this.#down) this.#aborted = true
+    if (this.getWriteBufferSize() === 0) this.#destroy()
+  }
+
+  /** With `reset` the peer of a TCP connection gets a reset at once, instead of an orderly end. */
+  override abort({ reset = false }: { reset?: boolean } = {}): void {
+    if (this.#lost) return
+    this.#closing = true
+    if (this.#error === null || this.#down) this.#aborted = true
+    this.#dropOutput()
+    if (reset && this.#socket.remotePort !== undefined) this.#socket.resetAndDestroy()
+    this.#destroy()
+  }
+
+  #destroy(): void {
+    if (this.#down) process.nextTick(finish, this)
+    else this.#socket.destroy()
+  }
+
+  /** The protocol has thrown: the connection cannot go on. */
+  #fail(error: unknown): void {
+    this.#report(error)
+    if (this.#lost || this.#aborted) return
+    this.#error = error instanceof Error ? error : new Error(String(error), { cause: error })
+    this.#closing = true
+    this.#dropOutput()
+    this.#destroy()
+  }
+
+  #dropOutput(): void {
+    this.#out.clear()
+    this.#queue = undefined
+    this.#queued = 0
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    if (this.#error !== null || this.#aborted) return
+    const peer = formatAddress(this.#peername)
+    const { bytesRead, bytesWritten } = this.#socket
+    const what = `${error.syscall === undefined ? '' : `${error.syscall} `}${error.code ?? error.message}`
+    const message =
+      `connection with ${peer} lost: ${what} after ${bytesRead} bytes in and ${bytesWritten} out ` +
+      `(${this.getWriteBufferSize()} unsent)`
+    this.#error = new ConnectionLostError(message, peer, { cause: error })
+    if (typeof error.errno !== 'number') this.#report(error)
+    if (connectionError.hasSubscribers) connectionError.publish({ ...this.#event(), error: this.#error })
+  }
+
+  #closed(): void {
+    this.#down = true
+    // What goes wrong in reading is not noticed while reading is paused.
+    const cause = this.#error?.cause as NodeJS.ErrnoException | undefined
+    if (this.#paused && !this.#closing && cause?.syscall === 'read') return
+    this.#finish()
+  }
+
+  /** There is something to send, but the socket was lost while reading was paused: that is noticed now. */
+  #noticeLoss(): void {
+    this.#dropOutput()
+    this.#closing = true
+    if (this.#down) process.nextTick(finish, this)
+  }
+
+  #finish(): void {
+    if (this.#lost) return
+    this.#lost = true
+    this.#closing = true
+    this.#held = undefined
+    this.#sending = 0
+    this.#dropOutput()
+    const error = this.#aborted ? null : this.#error
+    try {
+      this.#protocol.connectionLost?.(error)
+    } catch (thrown) {
+      this.#report(thrown)
+    }
+    if (connectionClose.hasSubscribers) connectionClose.publish({ ...this.#event(), error })
+    this.#owner.detach(this)
+  }
+
+  #report(error: unknown): void {
+    this.#owner.report(error, this)
+  }
+
+  #event(): ConnectionEvent {
+    return { transport: this, peer: formatAddress(this.#peername), side: this.#owner.side }
+  }
+}
+
+function onPush(this: Socket, chunk: Buffer | null): boolean {
+  return received((this as OwnedSocket)[TRANSPORT], chunk)
+}
+function onError(this: Socket, error: NodeJS.ErrnoException): void {
+  failed((this as OwnedSocket)[TRANSPORT], error)
+}
+function onClose(this: Socket): void {
+  closed((this as OwnedSocket)[TRANSPORT])
+}

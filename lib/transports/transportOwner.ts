@@ -1,0 +1,43 @@
+import { printError, type ErrorHandler } from '../diagnostics.ts'
+import { ConnectionLostError } from '../errors.ts'
+import { formatAddress, type Transport } from '../transport.ts'
+
+/** Who made a transport: the server that accepted it, or the call that connected it. One for all its transports. */
+export interface TransportOwner {
+  readonly side: 'client' | 'server'
+  attach(transport: Transport): unknown
+  /** The connection is gone and its protocol has been told. */
+  detach(transport: Transport): void
+  /** An error that has reached nobody. */
+  report(error: unknown, transport: Transport | undefined): void
+}
+
+/** Hands an error to `handler`, or prints it. A handler that throws does no harm: both errors are printed then. */
+export function reportTo(
+  handler: ErrorHandler<Transport> | undefined,
+  error: unknown,
+  transport: Transport | undefined,
+): void {
+  const peer = transport === undefined ? '(none yet)' : formatAddress(transport.getExtraInfo('peername') ?? '')
+  if (handler === undefined) {
+    // A peer that goes away is an everyday event; the diagnostics channels have it.
+    if (!(error instanceof ConnectionLostError)) printError(error, peer)
+    return
+  }
+  try {
+    handler(error, transport)
+  } catch (thrown) {
+    printError(error, peer)
+    printError(thrown, peer)
+  }
+}
+
+/** The owner of a connection that we opened ourselves. */
+export function clientOwner(handler: ErrorHandler<Transport> | undefined): TransportOwner {
+  return {
+    side: 'client',
+    attach() {},
+    detach() {},
+    report: (error, transport) => reportTo(handler, error, transport),
+  }
+}

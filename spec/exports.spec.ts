@@ -1,0 +1,87 @@
+import * as framing from '../lib/framing/index.ts'
+import * as main from '../lib/index.ts'
+import * as protobuf from '../lib/protobuf/index.ts'
+import * as testing from '../lib/testing/index.ts'
+
+// A change of the public names is a visible diff here.
+describe('the public names', () => {
+  it('of millrace', () => {
+    expect(Object.keys(main).sort()).toMatchInlineSnapshot(`
+     [
+       "BaseProtocol",
+       "BaseTransport",
+       "BufferedProtocol",
+       "ByteQueue",
+       "CancelledError",
+       "ConnectError",
+       "ConnectionLostError",
+       "DatagramProtocol",
+       "DatagramTransport",
+       "DecodeError",
+       "FlowControlMixin",
+       "FrameError",
+       "FrameTooLargeError",
+       "IncompleteReadError",
+       "InvalidFrameError",
+       "InvalidStateError",
+       "LimitOverrunError",
+       "LoggingTransport",
+       "MillraceError",
+       "NotImplementedError",
+       "OutgoingBuffer",
+       "Protocol",
+       "ReadTransport",
+       "Server",
+       "StreamReader",
+       "StreamReaderProtocol",
+       "StreamWriter",
+       "SubprocessProtocol",
+       "SubprocessTransport",
+       "TimeoutError",
+       "Transport",
+       "TransportWrapper",
+       "UnknownTypeError",
+       "WriteTransport",
+       "createConnection",
+       "createServer",
+       "createUnixConnection",
+       "createUnixServer",
+       "feedDataToBufferedProto",
+       "openConnection",
+       "openUnixConnection",
+       "startServer",
+       "startUnixServer",
+     ]
+    `)
+  })
+
+  it('of millrace/framing', () => {
+    expect(Object.keys(framing).sort()).toMatchInlineSnapshot(`
+     [
+       "ByteQueue",
+       "FramedProtocol",
+       "FramedReader",
+       "FramedWriter",
+       "IntNStringReceiverProtocol",
+       "LengthPrefixedReader",
+       "LengthPrefixedWriter",
+       "MessageDecoder",
+       "OutgoingBuffer",
+       "encodeMessage",
+       "framed",
+       "lengthPrefixed",
+       "readVarint",
+       "varintPrefixed",
+       "writeVarint",
+     ]
+    `)
+  })
+
+  it('of millrace/protobuf', () => {
+    expect(Object.keys(protobuf).sort()).toMatchInlineSnapshot(`[]`)
+  })
+
+  it('of millrace/testing', () => {
+    expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`[]`)
+  })
+})

@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
+
+// Leftmost first: a file imports only from its own room and from rooms in front of it.
+const street = [
+  ['errors', 'diagnostics', 'wait', 'bytes'],
+  ['transport', 'protocol'],
+  ['transports'],
+  ['endpoints'],
+  ['streams'],
+  ['framing'],
+  ['protobuf'],
+  ['index'],
+  ['testing'],
+]
+// Rooms that may use Node's own modules. Framing and protobuf must also run in a browser.
+const nodeRooms = new Set(['diagnostics', 'transports', 'endpoints', 'testing'])
+
+const lib = join(import.meta.dirname ?? __dirname, '../lib')
+const files = readdirSync(lib, { recursive: true })
+  .map(String)
+  .filter((file) => file.endsWith('.ts'))
+const roomOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/, '')
+const placeOf = (file: string): number => street.findIndex((rooms) => rooms.includes(roomOf(file)))
+
+function importsOf(file: string): string[] {
+  const source = readFileSync(join(lib, file), 'utf8')
+  return [...source.matchAll(/^(?:import|export)\b[^'"]*?from '([^']+)'/gms)].map(([, path]) => path!)
+}
+
+describe('the street', () => {
+  it('has a place for every file', () => {
+    expect(files.filter((file) => placeOf(file) === -1)).toEqual([])
+    expect(files.length).toBeGreaterThan(20)
+  })
+
+  it('runs in one direction', () => {
+    const backwards = files.flatMap((file) =>
+      importsOf(file)
+        .filter((path) => path.startsWith('.'))
+        .map((path) => posix.join(posix.dirname(file), path))
+        .filter((target) => placeOf(target) > placeOf(file))
+        .map((target) => `${file} imports ${target}`),
+    )
+    expect(backwards).toEqual([])
+  })
+
+  it('keeps node: out of the rooms that a browser needs, and other packages out of all but protobuf', () => {
+    const foreign = files.flatMap((file) =>
+      importsOf(file)
+        .filter((path) => !path.startsWith('.'))
+        .filter((path) => !(path.startsWith('node:') && nodeRooms.has(roomOf(file))))
+        .filter((path) => !(path === 'protobufjs' && roomOf(file) === 'protobuf'))
+        .map((path) => `${file} imports ${path}`),
+    )
+    expect(foreign).toEqual([])
+  })
+
+  it('has no default exports, no utils, and files of at most 400 lines', () => {
+    for (const file of files) {
+      const source = readFileSync(join(lib, file), 'utf8')
+      expect(file).not.toMatch(/utils|helpers|common|core|types\.ts/)
+      expect([file, /^export default/m.test(source)]).toEqual([file, false])
+      expect([file, source.split('\n').length > 480]).toEqual([file, false])
+    }
+  })
+})
