@@ -16,7 +16,7 @@ const street = [
 // Rooms that may use Node's own modules. Framing and protobuf must also run in a browser.
 const nodeRooms = new Set(['diagnostics', 'transports', 'endpoints', 'testing'])
 
-const lib = join(import.meta.dirname ?? __dirname, '../lib')
+const lib = join(__dirname, '../lib')
 const files = readdirSync(lib, { recursive: true })
   .map(String)
   .filter((file) => file.endsWith('.ts'))
