@@ -35,6 +35,15 @@ export interface Decoder<T> {
 /** Both directions. `In` is what is decoded, `Out` what may be encoded. */
 export interface Codec<In, Out = In> extends Decoder<In>, Encoder<Out> {}
 
+/** A codec whose messages are the frames themselves, and that can write a frame's header alone. */
+export interface FrameCodec extends Codec<Uint8Array, Uint8Array | string> {
+  /**
+   * Appends the header of a frame of `length` bytes, which the caller appends next: so that a message can be encoded
+   * straight behind its header. Throws like `encode`, appending nothing.
+   */
+  encodeHeader(length: number, out: OutgoingBuffer): void
+}
+
 /** A codec without state, or a function that makes one for each connection. */
 export type Source<C extends object> = C | (() => C)
 

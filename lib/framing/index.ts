@@ -7,7 +7,7 @@ export { FramedWriter } from './framedWriter.ts'
 export { FramedProtocol } from './framedProtocol.ts'
 export { IntNStringReceiverProtocol } from './intNStringReceiverProtocol.ts'
 export { MessageDecoder } from './messageDecoder.ts'
-export { encodeMessage, type Codec, type Decoder, type Encoder, type Source } from './codec.ts'
+export { encodeMessage, type Codec, type Decoder, type Encoder, type FrameCodec, type Source } from './codec.ts'
 
 // For authors of codecs.
 export { ByteQueue } from '../bytes/byteQueue.ts'

@@ -8,7 +8,7 @@ import type { ByteQueue } from '../bytes/byteQueue.ts'
 import type { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 import { toBytes } from '../bytes/allocate.ts'
 import { FrameTooLargeError, InvalidFrameError } from '../errors.ts'
-import type { Codec } from './codec.ts'
+import type { FrameCodec } from './codec.ts'
 
 /** Sizes are bytes. The names and their meaning are tokio-util's. */
 export interface LengthPrefixedOptions {
@@ -41,11 +41,11 @@ const DEFAULT_MAX_FRAME_LENGTH = 8 * 1024 * 1024
  *
  * Throws a RangeError for options that make no sense.
  */
-export function lengthPrefixed(options: LengthPrefixedOptions = {}): Codec<Uint8Array, Uint8Array | string> {
+export function lengthPrefixed(options: LengthPrefixedOptions = {}): FrameCodec {
   return new LengthPrefixedCodec(options)
 }
 
-class LengthPrefixedCodec implements Codec<Uint8Array, Uint8Array | string> {
+class LengthPrefixedCodec implements FrameCodec {
   readonly #offset: number
   readonly #width: number
   readonly #adjustment: number
@@ -89,15 +89,17 @@ class LengthPrefixedCodec implements Codec<Uint8Array, Uint8Array | string> {
 
   encode(message: Uint8Array | string, out: OutgoingBuffer): void {
     const frame = toBytes(message)
-    if (frame.length > this.#limit) throw new FrameTooLargeError(frame.length, this.#limit)
-    const field = frame.length - this.#adjustment
+    this.encodeHeader(frame.length, out)
+    out.append(frame)
+  }
+
+  encodeHeader(length: number, out: OutgoingBuffer): void {
+    if (length > this.#limit) throw new FrameTooLargeError(length, this.#limit)
+    const field = length - this.#adjustment
     if (field < 0) {
-      throw new InvalidFrameError(
-        `a frame of ${frame.length} bytes is shorter than the adjustment of ${this.#adjustment}`,
-      )
+      throw new InvalidFrameError(`a frame of ${length} bytes is shorter than the adjustment of ${this.#adjustment}`)
     }
     out.uint(field, this.#width, this.#littleEndian)
-    out.append(frame)
   }
 }
 

@@ -6,7 +6,7 @@ import type { ByteQueue } from '../bytes/byteQueue.ts'
 import type { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 import { toBytes } from '../bytes/allocate.ts'
 import { FrameTooLargeError, InvalidFrameError } from '../errors.ts'
-import type { Codec } from './codec.ts'
+import type { FrameCodec } from './codec.ts'
 
 export interface VarintPrefixedOptions {
   /** The largest payload in bytes; 4 MiB by default. */
@@ -22,7 +22,7 @@ const LONGEST_VARINT = 10
  * Decoding throws {@link FrameTooLargeError} from the header alone, and {@link InvalidFrameError} for a varint of more
  * than 10 bytes; one that is padded to 10 is accepted. Encoding throws {@link FrameTooLargeError} over the limit.
  */
-export function varintPrefixed(options: VarintPrefixedOptions = {}): Codec<Uint8Array, Uint8Array | string> {
+export function varintPrefixed(options: VarintPrefixedOptions = {}): FrameCodec {
   const limit = options.maxFrameLength ?? DEFAULT_MAX_FRAME_LENGTH
   if (!(Number.isSafeInteger(limit) && limit >= 0)) throw new RangeError(`maxFrameLength is ${limit}`)
   return {
@@ -37,9 +37,12 @@ export function varintPrefixed(options: VarintPrefixedOptions = {}): Codec<Uint8
     },
     encode(message, out) {
       const frame = toBytes(message)
-      if (frame.length > limit) throw new FrameTooLargeError(frame.length, limit)
-      writeVarint(out, frame.length)
+      this.encodeHeader(frame.length, out)
       out.append(frame)
+    },
+    encodeHeader(length, out) {
+      if (length > limit) throw new FrameTooLargeError(length, limit)
+      writeVarint(out, length)
     },
   }
 }
