@@ -78,10 +78,28 @@ describe('the public names', () => {
   })
 
   it('of millrace/protobuf', () => {
-    expect(Object.keys(protobuf).sort()).toMatchInlineSnapshot(`[]`)
+    expect(Object.keys(protobuf).sort()).toMatchInlineSnapshot(`
+     [
+       "ProtobufReader",
+       "ProtobufWriter",
+       "messageType",
+       "oneofEnvelope",
+       "protobuf",
+       "typedEnvelope",
+     ]
+    `)
   })
 
   it('of millrace/testing', () => {
-    expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`[]`)
+    expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`
+     [
+       "RecordingProtocol",
+       "checkCodec",
+       "checkTransport",
+       "memoryPair",
+       "memoryStreams",
+       "transportChecks",
+     ]
+    `)
   })
 })

@@ -41,7 +41,7 @@ export class ByteQueue {
     } else if (n < SMALL) {
       this.#gather(chunk)
     } else {
-      this.#block = undefined
+      this.#seal()
       this.#append(chunk)
     }
     this.#length += n

@@ -99,7 +99,7 @@ async function open<R extends AnyReader, W extends StreamWriter>(
   connect: (factory: () => StreamReaderProtocol<R, W>) => Promise<[Transport, StreamReaderProtocol<R, W>]>,
   classes: StreamClasses<R, W>,
 ): Promise<Streams<R, W>> {
-  const { makeReader, makeProtocol, options } = factories(classes)
+  const { makeReader, makeProtocol, options } = streamFactories(classes)
   const reader = makeReader()
   const [transport, protocol] = await connect(() => makeProtocol(reader, undefined, options))
   const writer = protocol.createWriter(transport, reader)
@@ -112,12 +112,12 @@ function serve<R extends AnyReader, W extends StreamWriter>(
   options: ListenOptions & StreamClasses<R, W>,
 ): Promise<Server> {
   if (typeof clientConnectedCb !== 'function') return rejected(new TypeError('clientConnectedCb must be a function'))
-  const { makeReader, makeProtocol, options: protocolOptions } = factories(options)
+  const { makeReader, makeProtocol, options: protocolOptions } = streamFactories(options)
   protocolOptions.report = (error, transport) => reportTo(options.onConnectionError, error, transport)
   return listen(() => makeProtocol(makeReader(), clientConnectedCb, protocolOptions))
 }
 
-function factories<R extends AnyReader, W extends StreamWriter>(classes: StreamClasses<R, W>) {
+export function streamFactories<R extends AnyReader, W extends StreamWriter>(classes: StreamClasses<R, W>) {
   const { limit } = classes
   const reader = toFactory<[StreamReaderOptions], R>(classes.reader ?? (StreamReader as unknown as ReaderFactory<R>))
   const options: StreamReaderProtocolOptions<W> = {

@@ -1,1 +1,4 @@
-export {}
+export { memoryPair, memoryStreams, type MemoryOptions } from './memoryPair.ts'
+export { RecordingProtocol } from './recordingProtocol.ts'
+export { checkTransport, transportChecks, type MakePair, type TransportCheck } from './checkTransport.ts'
+export { checkCodec } from './checkCodec.ts'

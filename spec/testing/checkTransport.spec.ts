@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createConnection,
+  createServer,
+  createUnixConnection,
+  createUnixServer,
+  TransportWrapper,
+  type AnyProtocol,
+  type Server,
+  type Transport,
+} from '../../lib/index.ts'
+import {
+  checkTransport,
+  memoryPair,
+  RecordingProtocol,
+  transportChecks,
+  type MakePair,
+} from '../../lib/testing/index.ts'
+
+const quiet = { onConnectionError: () => {} }
+
+/** Servers that the next connection is given a protocol by. */
+const servers: Server[] = []
+const directory = mkdtempSync(join(tmpdir(), 'millrace-'))
+afterAll(async () => {
+  for (const server of servers) server.close()
+  await Promise.all(servers.map((server) => server.waitClosed()))
+  rmSync(directory, { recursive: true })
+})
+
+/** Makes pairs through a server that is started once. */
+function overServer(
+  listen: (factory: () => AnyProtocol) => Promise<Server>,
+  dial: (factory: () => AnyProtocol, server: Server) => Promise<[Transport, AnyProtocol]>,
+): MakePair {
+  let next: AnyProtocol
+  let accepted: (transport: Transport) => void
+  let server: Promise<Server> | undefined
+  return async (clientProtocol, serverProtocol) => {
+    server ??= listen(() => {
+      // What connectionMade is given is the server's end.
+      const made = next as { connectionMade?: (transport: Transport) => void }
+      const original = made.connectionMade?.bind(next)
+      made.connectionMade = (transport) => {
+        original?.(transport)
+        accepted(transport)
+      }
+      return next
+    })
+    if (!servers.includes(await server)) servers.push(await server)
+    next = serverProtocol
+    const serverEnd = new Promise<Transport>((resolve) => (accepted = resolve))
+    const [client] = await dial(() => clientProtocol, await server)
+    return [client, await serverEnd]
+  }
+}
+
+const pairs: Record<string, MakePair> = {
+  'a TCP socket': overServer(
+    (factory) => createServer(factory, { host: '127.0.0.1', port: 0, ...quiet }),
+    (factory, server) => createConnection(factory, { host: '127.0.0.1', port: server.sockets[0]!.port, ...quiet }),
+  ),
+  'a Unix socket': overServer(
+    (factory) => createUnixServer(factory, { path: join(directory, 'socket'), ...quiet }),
+    (factory, server) => createUnixConnection(factory, { path: server.sockets[0]!.address, ...quiet }),
+  ),
+  'the memory pair': async (client, server) => memoryPair(client, server, quiet),
+  'the memory pair, byte by byte': async (client, server) =>
+    memoryPair(client, server, { chunkSize: 5000, pipeSize: 1000, latencyMs: 0.1, ...quiet }),
+}
+
+for (const [name, makePair] of Object.entries(pairs)) {
+  describe(`checkTransport over ${name}`, () => {
+    for (const check of transportChecks) it(check.name, () => check.run(makePair))
+  })
+}
+
+describe('checkTransport over a TransportWrapper', () => {
+  const wrap: MakePair = async (client, server) => {
+    const ends = await pairs['a TCP socket']!(client, server)
+    const wrappers: [Transport, Transport] = [new TransportWrapper(ends[0]), new TransportWrapper(ends[1])]
+    for (const [i, protocol] of [client, server].entries()) {
+      if (protocol instanceof RecordingProtocol) protocol.transport = wrappers[i]!
+    }
+    return wrappers
+  }
+  for (const check of transportChecks) it(check.name, () => check.run(wrap))
+})
+
+describe('checkTransport', () => {
+  it('runs all the checks', async () => {
+    await expect(checkTransport(pairs['the memory pair']!)).resolves.toBeUndefined()
+  })
+
+  it('names the check that a wrong transport fails', async () => {
+    class Reversing extends TransportWrapper {
+      override write(data: Uint8Array | string): void {
+        super.write(Buffer.from(data as Uint8Array).reverse())
+      }
+    }
+    const reversing: MakePair = async (client, server) => {
+      const [a, b] = memoryPair(client, server, quiet)
+      if (client instanceof RecordingProtocol) client.transport = new Reversing(a)
+      return [a, b]
+    }
+    await expect(checkTransport(reversing)).rejects.toThrow(/delivers all bytes in order/)
+  })
+})
