@@ -107,16 +107,22 @@ function dial<P extends AnyProtocol>(
   )
   const onError = (error: Error): void => waiter.reject(connectError(peer, error))
   socket.once('error', onError)
-  socket.connect(connect as net.TcpSocketConnectOpts, () => {
+  const onConnect = (): void => {
     if (waiter.settled) return
     socket.off('error', onError)
     try {
-      waiter.resolve(begin(factory, socket, options))
+      waiter.resolve(begin(factory, socket, options, 'path' in connect ? connect.path : undefined))
     } catch (error) {
       socket.destroy()
       waiter.reject(error)
     }
-  })
+  }
+  try {
+    socket.connect(connect as net.TcpSocketConnectOpts, onConnect)
+  } catch (error) {
+    // Arguments that Node refuses, such as a port out of range.
+    waiter.reject(error)
+  }
   // A cancelled attempt may still fail.
   socket.on('error', () => {})
   return waiter.promise
@@ -137,9 +143,14 @@ function adopt<P extends AnyProtocol>(
   return Promise.resolve(begin(factory, socket, options))
 }
 
-function begin<P extends AnyProtocol>(factory: () => P, socket: net.Socket, options: ConnectOptions): [Transport, P] {
+function begin<P extends AnyProtocol>(
+  factory: () => P,
+  socket: net.Socket,
+  options: ConnectOptions,
+  path?: string,
+): [Transport, P] {
   const protocol = factory()
-  const transport = new SocketTransport(socket, protocol, clientOwner(options.onConnectionError))
+  const transport = new SocketTransport(socket, protocol, clientOwner(options.onConnectionError), path)
   transport.start()
   return [transport, protocol]
 }

@@ -45,7 +45,7 @@ export class Server implements AsyncDisposable {
   #accepting = false
   #closed = false
   /** Connections that came before {@link startServing}. */
-  #early: net.Socket[] = []
+  #early: [socket: net.Socket, path: string | undefined][] = []
   #lastAcceptReport = -Infinity
 
   /** Takes over servers that listen already. */
@@ -58,7 +58,8 @@ export class Server implements AsyncDisposable {
     this.#factory = factory
     this.#onConnectionError = onConnectionError
     for (const listener of listeners) {
-      listener.on('connection', (socket) => this.#accept(socket))
+      const path = unixPath(listener)
+      listener.on('connection', (socket) => this.#accept(socket, path))
       listener.on('error', (error) => this.#acceptFailed(error))
     }
   }
@@ -82,14 +83,15 @@ export class Server implements AsyncDisposable {
     this.#accepting = true
     const early = this.#early
     this.#early = []
-    for (const socket of early) this.#accept(socket)
+    for (const [socket, path] of early) this.#accept(socket, path)
     return DONE
   }
 
   /**
    * Accepts until cancelled, and never resolves. When `signal` (or the scope) ends it, the server is closed, its
    * connections are closed in good order, and after the last of them it rejects with the reason. `close()` ends it
-   * with {@link CancelledError}. Only one call may run at a time. (asyncio: `Server.serve_forever`.)
+   * with {@link CancelledError}, after the last connection too, but leaves the connections open. Only one call may
+   * run at a time. (asyncio: `Server.serve_forever`.)
    */
   serveForever(options?: WaitOptions): Promise<never> {
     if (this.#closed) return rejected(new InvalidStateError('serveForever() on a server that is closed'))
@@ -98,8 +100,10 @@ export class Server implements AsyncDisposable {
     this.#serving = new Waiter<never>(options, () => 'serveForever')
     const ended = this.#serving.promise.catch(async (reason: unknown) => {
       this.#serving = undefined
-      this.close()
-      this.closeClients()
+      if (!this.#closed) {
+        this.close()
+        this.closeClients()
+      }
       await this.waitClosed()
       throw reason
     })
@@ -114,7 +118,7 @@ export class Server implements AsyncDisposable {
     if (this.#closed) return
     this.#closed = true
     for (const listener of this.#listeners) listener.close()
-    for (const socket of this.#early) socket.destroy()
+    for (const [socket] of this.#early) socket.destroy()
     this.#early = []
     this.#serving?.reject(new CancelledError('the server was closed'))
     this.#maybeDone()
@@ -139,18 +143,18 @@ export class Server implements AsyncDisposable {
   }
 
   /** Closes the server and waits for its connections to end, as {@link waitClosed} does. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     this.close()
-    await this.waitClosed()
+    return this.waitClosed()
   }
 
   #maybeDone(): void {
     if (this.#closed && this.#transports.size === 0) this.#closedWaiters.resolveAll()
   }
 
-  #accept(socket: net.Socket): void {
+  #accept(socket: net.Socket, path: string | undefined): void {
     if (this.#closed) return void socket.destroy()
-    if (!this.#accepting) return void this.#early.push(socket)
+    if (!this.#accepting) return void this.#early.push([socket, path])
     let protocol: AnyProtocol
     try {
       protocol = this.#factory()
@@ -158,7 +162,7 @@ export class Server implements AsyncDisposable {
       socket.destroy()
       return this.#owner.report(error, undefined)
     }
-    new SocketTransport(socket, protocol, this.#owner).start()
+    new SocketTransport(socket, protocol, this.#owner, path).start()
   }
 
   /** Out of descriptors, mostly: libuv drops what it cannot take and goes on, so do we. */
@@ -168,6 +172,11 @@ export class Server implements AsyncDisposable {
     this.#lastAcceptReport = now
     this.#owner.report(error, undefined)
   }
+}
+
+function unixPath(listener: net.Server): string | undefined {
+  const bound = listener.address()
+  return typeof bound === 'string' ? bound : undefined
 }
 
 function socketOf(listener: net.Server): ServerSocket {

@@ -102,8 +102,13 @@ async function open<R extends AnyReader, W extends StreamWriter>(
   const { makeReader, makeProtocol, options } = streamFactories(classes)
   const reader = makeReader()
   const [transport, protocol] = await connect(() => makeProtocol(reader, undefined, options))
-  const writer = protocol.createWriter(transport, reader)
-  return Object.assign([reader, writer] as [R, W], { reader, writer })
+  try {
+    const writer = protocol.createWriter(transport, reader)
+    return Object.assign([reader, writer] as [R, W], { reader, writer })
+  } catch (error) {
+    transport.abort()
+    throw error
+  }
 }
 
 function serve<R extends AnyReader, W extends StreamWriter>(

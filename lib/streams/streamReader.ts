@@ -15,7 +15,7 @@ import {
   type PeerName,
 } from '../errors.ts'
 import { peerOf, type Transport } from '../transport.ts'
-import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { separatorSearch, toSeparators } from './separatorSearch.ts'
 
 /** Options of the constructor, and of all that make readers. */
@@ -200,9 +200,12 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   /** Items until the end of the stream. Leaving the loop closes nothing: reading may go on. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Item> {
     return {
-      next: async () => {
-        const value = await this.nextItem()
-        return value === undefined ? { done: true, value } : { done: false, value }
+      next: () => {
+        const result: Promise<IteratorResult<Item, undefined>> = this.nextItem().then(toResult, (error: unknown) => {
+          void handled(result)
+          throw error
+        })
+        return result
       },
       return: () => Promise.resolve({ done: true, value: undefined }),
       [Symbol.asyncIterator]() {
@@ -324,6 +327,9 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
 
 /** A separator of `readUntil`; a string stands for its UTF-8 bytes. */
 export type Separator = Uint8Array | string
+
+const toResult = <T>(value: T | undefined): IteratorResult<T, undefined> =>
+  value === undefined ? { done: true, value } : { done: false, value }
 
 const NEWLINE = [toBytes('\n')]
 

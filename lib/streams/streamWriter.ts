@@ -1,5 +1,5 @@
 import { peerOf, type BufferLimits, type ExtraInfo, type Transport } from '../transport.ts'
-import { abortedOnEntry, nextTurn, rejected, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, handled, nextTurn, rejected, type WaitOptions } from '../wait.ts'
 import type { StreamReader } from './streamReader.ts'
 import type { StreamReaderProtocol } from './streamReaderProtocol.ts'
 
@@ -65,7 +65,7 @@ export class StreamWriter implements AsyncDisposable {
     if (aborted !== undefined) return rejected(aborted.reason)
     if (this.transport.isClosing() || ++this.#drains === DRAINS_PER_TURN) {
       this.#drains = 0
-      return nextTurn().then(() => this.#protocol.drainHelper(options))
+      return handled(nextTurn().then(() => this.#protocol.drainHelper(options)))
     }
     return this.#protocol.drainHelper(options)
   }
@@ -88,9 +88,9 @@ export class StreamWriter implements AsyncDisposable {
   }
 
   /** Closes, and waits for the end: `await using writer = …`. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     this.close()
-    await this.waitClosed()
+    return this.waitClosed()
   }
 
   /** See `BaseTransport.getExtraInfo`. */

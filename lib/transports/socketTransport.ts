@@ -12,7 +12,7 @@ import { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 import { toBytes } from '../bytes/allocate.ts'
 import { connectionClose, connectionError, connectionOpen, type ConnectionEvent } from '../diagnostics.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
-import { isBuffered, type AnyProtocol, type BufferedProtocol, type Protocol } from '../protocol.ts'
+import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type BufferLimits, type Encoder } from '../transport.ts'
 import { FlowControlMixin } from './flowControlMixin.ts'
 import type { TransportOwner } from './transportOwner.ts'
@@ -40,6 +40,7 @@ export class SocketTransport extends Transport {
   readonly #socket: OwnedSocket
   readonly #owner: TransportOwner
   readonly #peername: [string, number] | string
+  #sockname: [string, number] | string | undefined
   #protocol: AnyProtocol
   #flow: FlowControlMixin | undefined
 
@@ -76,13 +77,17 @@ export class SocketTransport extends Transport {
     finish = (transport) => transport.#finish()
   }
 
-  constructor(socket: Socket, protocol: AnyProtocol, owner: TransportOwner) {
+  /** `path` is the name of a Unix socket, that is of its listening end. */
+  constructor(socket: Socket, protocol: AnyProtocol, owner: TransportOwner, path = '') {
     super()
     this.#socket = socket as OwnedSocket
     this.#owner = owner
     this.#protocol = protocol
     // Asked for now: a socket that is reset no longer knows its peer, and an error must.
-    this.#peername = socket.remoteAddress === undefined ? '' : [socket.remoteAddress, socket.remotePort ?? 0]
+    const { remoteAddress, remotePort } = socket
+    if (remoteAddress !== undefined) this.#peername = [remoteAddress, remotePort ?? 0]
+    else this.#peername = owner.side === 'client' ? path : ''
+    if (path !== '') this.#sockname = owner.side === 'client' ? '' : path
   }
 
   /** Calls `connectionMade`; reading begins in the next turn, unless the protocol has paused it. */
@@ -111,7 +116,11 @@ export class SocketTransport extends Transport {
     if (name === 'peername') return this.#peername
     if (name === 'socket') return socket
     if (name !== 'sockname') return undefined
-    return socket.localPort === undefined ? '' : [socket.localAddress, socket.localPort]
+    // A socket that is closed no longer knows it.
+    if (this.#sockname === undefined && !socket.destroyed) {
+      this.#sockname = socket.localPort === undefined ? '' : [socket.localAddress!, socket.localPort]
+    }
+    return this.#sockname
   }
 
   override setProtocol(protocol: AnyProtocol): void {
@@ -166,7 +175,7 @@ export class SocketTransport extends Transport {
     this.#delivering = true
     try {
       const protocol = this.#protocol
-      if (isBuffered(protocol)) this.#deliverBuffered(protocol, chunk)
+      if (isBuffered(protocol)) this.#deliverBuffered(chunk)
       else (protocol as Partial<Protocol>).dataReceived?.(chunk)
     } catch (error) {
       this.#fail(error)
@@ -175,10 +184,12 @@ export class SocketTransport extends Transport {
     if (this.#out.length > 0) this.#flush()
   }
 
-  /** By copy, one buffer at a time: in between the protocol may pause or close. */
-  #deliverBuffered(protocol: Pick<BufferedProtocol, 'getBuffer' | 'bufferUpdated'>, chunk: Buffer): void {
+  /** By copy, one buffer at a time: in between the protocol may pause, close, or be replaced. */
+  #deliverBuffered(chunk: Buffer): void {
     let rest = chunk
     while (rest.length > 0 && this.isReading()) {
+      const protocol = this.#protocol
+      if (!isBuffered(protocol)) return (protocol as Partial<Protocol>).dataReceived?.(rest)
       const buffer = protocol.getBuffer(rest.length)
       if (buffer.length === 0) throw new RangeError('getBuffer() returned an empty buffer')
       const n = Math.min(buffer.length, rest.length)
@@ -240,13 +251,13 @@ export class SocketTransport extends Transport {
 
   override write(data: Uint8Array | string): void {
     const bytes = toBytes(data)
-    if (!this.#mayWrite() || bytes.length === 0) return
+    if (!this.#mayWrite(bytes.length)) return
     this.#out.append(bytes)
     this.#written()
   }
 
   override writeEncoded<T>(encoder: Encoder<T>, message: T): void {
-    if (!this.#mayWrite()) return
+    if (!this.#mayWrite(1)) return
     const out = this.#out
     const before = out.length
     try {
@@ -265,9 +276,10 @@ export class SocketTransport extends Transport {
     this.#afterFlush()
   }
 
-  #mayWrite(): boolean {
+  /** Whether so many bytes are to be written. */
+  #mayWrite(size: number): boolean {
     if (this.#eofWritten) throw new InvalidStateError(`write to ${formatAddress(this.#peername)} after writeEof()`)
-    if (!this.#closing) return true
+    if (!this.#closing || size === 0) return size > 0
     if (++this.#writesAfterClose >= WRITES_AFTER_CLOSE_BEFORE_WARNING) {
       const message = `write number ${this.#writesAfterClose} to ${formatAddress(this.#peername)} after its close: dropped`
       process.emitWarning(message, { code: 'MILLRACE_WRITE_AFTER_CLOSE' })
