@@ -329,7 +329,7 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
 export type Separator = Uint8Array | string
 
 const toResult = <T>(value: T | undefined): IteratorResult<T, undefined> =>
-  value === undefined ? { done: true, value } : { done: false, value }
+  value === undefined ? { done: true, value: undefined } : { done: false, value }
 
 const NEWLINE = [toBytes('\n')]
 

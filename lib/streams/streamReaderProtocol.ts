@@ -36,8 +36,6 @@ export class StreamReaderProtocol<
   readonly #clientConnected: ClientConnectedCallback<R, W> | undefined
   readonly #options: StreamReaderProtocolOptions<W>
   #transport: Transport | undefined
-  /** A handler that only reads holds no writer, which must not count as abandoned for that. */
-  #serving: W | undefined
   #paused = false
   #drainWaiters: WaitList | undefined
   #closedWaiters: WaitList | undefined
@@ -71,10 +69,8 @@ export class StreamReaderProtocol<
     try {
       const writer = this.createWriter(transport, this.reader)
       const served = clientConnected(this.reader, writer)
-      if (!isThenable(served)) return
-      this.#serving = writer
-      const done = (): void => void (this.#serving = undefined)
-      served.then(done, (error: unknown) => this.#clientFailed(error, transport))
+      // Holds the writer: one whose handler only reads must not count as abandoned meanwhile.
+      if (isThenable(served)) served.then(undefined, (error: unknown) => this.#clientFailed(error, writer.transport))
     } catch (error) {
       this.#clientFailed(error, transport)
     }
@@ -92,7 +88,6 @@ export class StreamReaderProtocol<
 
   override connectionLost(error: Error | null): void {
     this.#lost = error
-    this.#serving = undefined
     if (error === null) this.reader.feedEof()
     else this.reader.setException(error)
     for (const waiters of [this.#closedWaiters, this.#drainWaiters]) {
