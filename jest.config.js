@@ -1,4 +1,5 @@
 export default {
+  globalSetup: '<rootDir>/scripts/ensureBuild.mjs',
   testMatch: ['<rootDir>/spec/**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   moduleNameMapper: {

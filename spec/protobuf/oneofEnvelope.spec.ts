@@ -34,7 +34,7 @@ for (const [library, type] of Object.entries(envelopes)) {
       decoder.push(encodeMessage(codec, { type: 'note', message: '', envelope: { id: 0 } }))
       const first = decoder.next()!
       expect(first.type).toBe('person')
-      if (first.type === 'person') expect(first.message.name).toBe('Ada')
+      expect(first.message).toMatchObject({ name: 'Ada' })
       expect(first.envelope.id).toBe(7)
       const second = decoder.next()!
       expect([second.type, second.message]).toEqual(['note', ''])

@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as errors from '../lib/errors.ts'
+import { Program } from './support/program.ts'
+
+const root = join(__dirname, '..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+
+describe('README.md', () => {
+  // Inside the project, so that 'millrace' means the built package, as it does for its users.
+  const folder = join(root, 'dist/readme')
+  const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
+  const printed = ['you said hello\n', 'set with 2 arguments\n\n']
+
+  beforeAll(() => {
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+    blocks.forEach((code, i) => writeFileSync(join(folder, `block${i}.ts`), code))
+    const config = {
+      extends: '../../tsconfig.json',
+      compilerOptions: { noEmit: false, allowImportingTsExtensions: false, types: ['node'], outDir: 'out', paths: {} },
+      include: ['*.ts'],
+    }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+    const { stdout } = spawnSync(process.execPath, ['node_modules/@typescript/native/bin/tsc', '-p', folder], {
+      cwd: root,
+    })
+    expect(stdout.toString()).toBe('')
+  })
+
+  it('has an example for each of these', () => {
+    expect(blocks).toHaveLength(printed.length)
+  })
+
+  it.each(printed.map((output, i) => [i, output] as const))('shows example %i, which prints %j', async (i, output) => {
+    const program = new Program(process.execPath, [`dist/readme/out/block${i}.js`])
+    expect(await program.exit()).toBe(0)
+    expect([program.stdout, program.stderr]).toEqual([output, ''])
+  })
+
+  it('links only to what is there, and to every sample', () => {
+    const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, path]) => path!)
+    expect(links.filter((path) => !existsSync(join(root, path)))).toEqual([])
+    const samples = readdirSync(join(root, 'samples')).filter((name) => name.endsWith('.ts'))
+    expect(samples.filter((name) => !links.includes(`samples/${name}`))).toEqual([])
+  })
+
+  it('stands on two commands that package.json has', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>
+    }
+    expect(readme).toMatch(/```sh\nnpm ci && npm start.*\nnpm ci && npm test/)
+    expect(scripts).toHaveProperty('start')
+    expect(scripts).toHaveProperty('test')
+  })
+})
+
+describe('docs/errors.md', () => {
+  it('has an entry for every code', () => {
+    const source = readFileSync(join(root, 'lib/errors.ts'), 'utf8')
+    const codes = [...source.matchAll(/readonly code = '(\w+)'/g)].map(([, code]) => code!)
+    expect(codes.length).toBe(Object.keys(errors).length - 2)
+    const entries = [...readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(/^## (\w+)$/gm)].map(
+      ([, code]) => code!,
+    )
+    expect(entries.sort()).toEqual(codes.sort())
+  })
+})

@@ -1,0 +1,99 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { openConnection } from '../lib/index.ts'
+import { itWith, Program, sample } from './support/program.ts'
+
+const connect = async (program: Program) => openConnection({ host: '127.0.0.1', port: await program.port() })
+
+const itWithNc = itWith('nc')
+
+describe('the samples', () => {
+  const covered = ['1-echo-protocol', '2-echo-streams', '3-greeting', '4-string-server', '5-logging-transport', 'qbp']
+
+  it('are all run here', () => {
+    const names = readdirSync(join(__dirname, '../samples')).map((name) => name.replace(/\.ts$/, ''))
+    expect(names.sort()).toEqual(covered)
+  })
+
+  it('1-echo-protocol sends everything back, and says who came and went', async () => {
+    const program = sample('1-echo-protocol', '0')
+    const [reader, writer] = await connect(program)
+    writer.write('to and fro')
+    expect((await reader.readExactly(10)).toString()).toBe('to and fro')
+    writer.close()
+    await program.output(/connection from 127\.0\.0\.1,\d+\nconnection closed: clean/)
+    expect(await program.interrupt()).toBe(0)
+    expect(program.stderr).toBe('')
+  })
+
+  it('2-echo-streams sends every line back, and closes open connections when interrupted', async () => {
+    const program = sample('2-echo-streams', '0')
+    const [reader, writer] = await connect(program)
+    writer.write('one\ntw')
+    expect((await reader.readLine()).toString()).toBe('one\n')
+    writer.write('o\n')
+    expect((await reader.readLine()).toString()).toBe('two\n')
+    expect(await program.interrupt()).toBe(0)
+    expect((await reader.read()).length).toBe(0)
+    writer.close()
+    expect(program.stdout).toMatch(/closed\n$/)
+  })
+
+  it('3-greeting greets, and closes one connection for one bad message', async () => {
+    const program = sample('3-greeting', '0')
+    const [reader, writer] = await connect(program)
+    const bad = await connect(program)
+    bad.writer.write(Uint8Array.of(0xff))
+    expect((await bad.reader.read()).length).toBe(0)
+    writer.write('Ada\n')
+    expect((await reader.readLine()).toString()).toBe('Hello, Ada!\n')
+    writer.close()
+    bad.writer.close()
+    await program.output(/error: The encoded data was not valid/)
+    expect(await program.interrupt()).toBe(0)
+  })
+
+  it('4-string-server answers ok to each string, and reports one that is too long', async () => {
+    const program = sample('4-string-server', '0')
+    const [reader, writer] = await connect(program)
+    writer.write(Buffer.from('\x03\0\0\0abc\0\0\0\0', 'latin1'))
+    expect((await reader.readExactly(12)).toString('latin1')).toBe('\x02\0\0\0ok\x02\0\0\0ok')
+    writer.write(Buffer.from([0x00, 0x00, 0x00, 0x01]))
+    expect((await reader.read()).length).toBe(0)
+    writer.close()
+    await program.output(/error: a frame of 16777216 bytes is over the limit of 99999 \(from 127\.0\.0\.1:\d+\)/)
+    expect(await program.interrupt()).toBe(0)
+    expect(program.stdout).toMatch(/received 3 bytes: "abc"\nreceived 0 bytes: ""\n/)
+  })
+
+  itWithNc('4-string-server answers the line of its head comment, with nc', async () => {
+    const program = sample('4-string-server', '0')
+    const line = String.raw`printf '\014\000\000\000hello world\n' | nc -q 2 127.0.0.1 ${await program.port()}`
+    const nc = new Program('bash', ['-c', line])
+    expect(await nc.exit()).toBe(0)
+    expect(nc.stdout).toBe('\x02\0\0\0ok')
+    await program.output(/received 12 bytes: "hello world\\n"/)
+    expect(await program.interrupt()).toBe(0)
+  })
+
+  it('5-logging-transport shows what is sent, and ends by itself', async () => {
+    const program = sample('5-logging-transport')
+    expect(await program.exit()).toBe(0)
+    expect(program.stdout.split('\n')).toEqual([
+      'sending 11 bytes: "Hello World"',
+      'received Hello World',
+      'closing',
+      'closed',
+      '',
+    ])
+  })
+
+  it('qbp/play performs the plays, every client counting what the server counts', async () => {
+    const program = sample('qbp/play')
+    expect(await program.exit()).toBe(0)
+    expect(program.stderr).toBe('')
+    expect(program.stdout).toMatch(/^66 scenes of 4 plays, 121 characters/)
+    expect(program.stdout).toMatch(/12,388 lines said, 90,030 heard\n103,79\d messages/)
+    expect(program.stdout).toMatch(/the counts of all clients agree with the server’s\n$/)
+  }, 60_000)
+})
