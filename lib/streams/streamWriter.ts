@@ -65,7 +65,8 @@ export class StreamWriter implements AsyncDisposable {
     if (aborted !== undefined) return rejected(aborted.reason)
     if (this.transport.isClosing() || ++this.#drains === DRAINS_PER_TURN) {
       this.#drains = 0
-      return handled(nextTurn().then(() => this.#protocol.drainHelper(options)))
+      // Twice, since the end of a socket is told behind the turn in which it is closed.
+      return handled(nextTurn().then(nextTurn).then(() => this.#protocol.drainHelper(options)))
     }
     return this.#protocol.drainHelper(options)
   }
