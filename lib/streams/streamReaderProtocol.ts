@@ -58,7 +58,7 @@ export class StreamReaderProtocol<
   createWriter(transport: Transport, reader: R): W {
     const make = this.#options.makeWriter
     if (make !== undefined) return make(transport, this as unknown as StreamReaderProtocol, reader)
-    return new StreamWriter(transport, this as unknown as StreamReaderProtocol, reader) as W
+    return new StreamWriter(transport, this, reader) as W
   }
 
   override connectionMade(transport: Transport): void {
@@ -131,8 +131,9 @@ export class StreamReaderProtocol<
 
   /** The server goes on without this client. One that was cancelled is no fault. */
   #clientFailed(error: unknown, transport: Transport): void {
-    const cancelled = (error as { code?: unknown } | null | undefined)?.code === 'ABORT_ERR'
-    if (!cancelled) this.#options.report?.(error, transport)
+    const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
+    // The reason of a plain `controller.abort()` has a number as its code.
+    if (code !== 'ABORT_ERR' && name !== 'AbortError') this.#options.report?.(error, transport)
     transport.close()
   }
 }

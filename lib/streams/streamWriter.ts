@@ -6,6 +6,9 @@ import type { StreamReaderProtocol } from './streamReaderProtocol.ts'
 /** A loop of writes and drains must let the event loop look at its sockets now and then; so often does no harm. */
 const DRAINS_PER_TURN = 2048
 
+/** What a writer asks of its protocol: any StreamReaderProtocol, whatever classes it is made for. */
+type WriterProtocol = Pick<StreamReaderProtocol, 'drainHelper' | 'waitClosed'>
+
 /**
  * Writes bytes to a connection. Made by `openConnection` and `startServer`; subclass it for a wire format of your own
  * and pass the class to them. (asyncio: `StreamWriter`.)
@@ -15,11 +18,11 @@ const DRAINS_PER_TURN = 2048
  */
 export class StreamWriter implements AsyncDisposable {
   readonly transport: Transport
-  readonly #protocol: StreamReaderProtocol
+  readonly #protocol: WriterProtocol
   readonly #reader: StreamReader<unknown> | undefined
   #drains = 0
 
-  constructor(transport: Transport, protocol: StreamReaderProtocol, reader?: StreamReader<unknown>) {
+  constructor(transport: Transport, protocol: WriterProtocol, reader?: StreamReader<unknown>) {
     this.transport = transport
     this.#protocol = protocol
     this.#reader = reader
@@ -66,7 +69,11 @@ export class StreamWriter implements AsyncDisposable {
     if (this.transport.isClosing() || ++this.#drains === DRAINS_PER_TURN) {
       this.#drains = 0
       // Twice, since the end of a socket is told behind the turn in which it is closed.
-      return handled(nextTurn().then(nextTurn).then(() => this.#protocol.drainHelper(options)))
+      return handled(
+        nextTurn()
+          .then(nextTurn)
+          .then(() => this.#protocol.drainHelper(options)),
+      )
     }
     return this.#protocol.drainHelper(options)
   }

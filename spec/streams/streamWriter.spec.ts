@@ -144,7 +144,7 @@ describe('StreamWriter', () => {
       clog(writer)
       const drain = writer.drain()
       writer.transport.abort()
-      await drain
+      expect(await drain).toBeUndefined()
     })
 
     it('rejects for every caller with the reason if the connection is lost (I18)', async () => {
