@@ -53,8 +53,8 @@ export class IncompleteReadError extends MillraceError {
     brand(this, 'IncompleteReadError')
   }
   constructor(partial: Uint8Array, expected: number | null, peer?: PeerName) {
-    const total = expected === null ? '' : ` of ${expected}`
-    super(`read ${count(partial.length, 'byte').replace(' ', `${total} `)}${from(peer)} before the end of the stream`)
+    const got = expected === null ? count(partial.length, 'byte') : `${partial.length} of ${count(expected, 'byte')}`
+    super(`read ${got}${from(peer)} before the end of the stream`)
     this.partial = partial
     this.expected = expected
     this.peer = peer
@@ -152,7 +152,7 @@ export class DecodeError extends FrameError {
   }
   constructor(type: string, size: number, offset: number | undefined, reason: string, options?: ErrorOptions) {
     const at = offset === undefined ? '' : ` at byte ${offset}`
-    super(`${count(size, 'byte')} do not decode as ${type}${at}: ${reason}`, options)
+    super(`${count(size, 'byte')} ${size === 1 ? 'does' : 'do'} not decode as ${type}${at}: ${reason}`, options)
     this.type = type
     this.size = size
     this.offset = offset
