@@ -9,7 +9,7 @@ import { Server } from './server.ts'
 
 /** Options that all listening functions share. */
 export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
-  /** How many connections the system keeps until they are accepted; 100 by default. */
+  /** How many connections the system keeps until they are accepted; 511 by default, as in Node. */
   backlog?: number | undefined
   /**
    * Whether connections are accepted at once; true by default. Otherwise the address is taken now, connections that
@@ -38,7 +38,7 @@ export interface UnixListenOptions extends ListenOptions {
   path: string
 }
 
-const DEFAULT_BACKLOG = 100
+const DEFAULT_BACKLOG = 511
 /** How often a free port is looked for that is free on all hosts. */
 const PORT_ATTEMPTS = 10
 

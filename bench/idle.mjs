@@ -1,0 +1,51 @@
+// What an idle connection costs: the resident memory of a server with 10,000 of them, each after one echo.
+//   node --expose-gc is set for the servers, so that garbage is not counted.
+import { once } from 'node:events'
+import net from 'node:net'
+import { server, startPeer } from './harness.mjs'
+
+const COUNT = Number(process.argv[2] ?? 10_000)
+const STEP = 200
+
+async function measure(style) {
+  const peer = await startPeer(process.execPath, ['--expose-gc', server('echo.mjs'), style])
+  const sockets = []
+  const open = async () => {
+    const socket = net.connect({ port: peer.port, host: '127.0.0.1' })
+    await once(socket, 'connect')
+    socket.write('x')
+    await once(socket, 'data')
+    sockets.push(socket)
+  }
+  // The first connections warm the server up: code, pools and the heap's first growth are not an idle connection's.
+  for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: STEP }, open))
+  const before = Number(await peer.ask('rss'))
+  const start = performance.now()
+  for (let i = 0; i < COUNT / STEP; i++) await Promise.all(Array.from({ length: STEP }, open))
+  const rate = COUNT / ((performance.now() - start) / 1000)
+  const after = Number(await peer.ask('rss'))
+  for (const socket of sockets) socket.destroy()
+  await peer.stop()
+  return { 'KiB/connection': (after - before) / COUNT / 1024, 'connections/s': rate }
+}
+
+const table = {}
+for (let round = 0; round < 3; round++) {
+  for (const style of ['net', 'protocol', 'streams']) (table[style] ??= []).push(await measure(style))
+}
+const middle = (style, key) => table[style].map((row) => row[key]).sort((a, b) => a - b)[1]
+console.log(`${COUNT} idle connections, median of 3`)
+console.table(
+  Object.fromEntries(
+    Object.keys(table).map((style) => [
+      style,
+      {
+        'KiB/connection': Number(middle(style, 'KiB/connection').toFixed(2)),
+        'accept rate, ratio to net': Number(
+          (middle(style, 'connections/s') / middle('net', 'connections/s')).toFixed(2),
+        ),
+      },
+    ]),
+  ),
+)
+process.exit()
