@@ -109,8 +109,9 @@ export class Waiter<T> {
   }
 
   /** The listener of both signals. */
-  handleEvent(event: { readonly currentTarget: unknown }): void {
-    this.#cancel((event.currentTarget as AbortSignal).reason)
+  handleEvent(event: { readonly target: unknown }): void {
+    // Not currentTarget: in Node 20 that is null for all listeners but the first.
+    this.#cancel((event.target as AbortSignal).reason)
   }
 
   #cancel(reason: unknown): void {
@@ -122,14 +123,16 @@ export class Waiter<T> {
   #arm(options: WaitOptions | undefined, operation: () => string): void {
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return this.reject(aborted.reason)
+    const timeoutMs = options?.timeoutMs
+    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+      throw new RangeError(`timeoutMs must be a number of milliseconds, not ${timeoutMs}`)
+    }
     this.#signal = options?.signal
     this.#signal?.addEventListener('abort', this)
     this.#scopeSignal = scopeOf(options)?.signal
     this.#scopeSignal?.addEventListener('abort', this)
-    const timeoutMs = options?.timeoutMs
     // A timer cannot be longer than 2^31 - 1 ms (24.8 days): above that it is no deadline at all.
     if (timeoutMs === undefined || timeoutMs > 0x7fffffff) return
-    if (!(timeoutMs >= 0)) throw new RangeError(`timeoutMs must be a number of milliseconds, not ${timeoutMs}`)
     this.#timer = setTimeout(() => this.#cancel(new TimeoutError(operation(), timeoutMs)), timeoutMs)
     // In a browser a timer is a number; there it keeps nothing alive.
     if (typeof this.#timer === 'object') this.#timer.unref()
