@@ -133,14 +133,18 @@ function adopt<P extends AnyProtocol>(
   socket: net.Socket,
   options: ConnectOptions,
 ): Promise<[Transport, P]> {
-  if (socket.connecting || socket.destroyed) return rejected(new TypeError('sock must be a connected socket'))
+  if (socket.pending || socket.destroyed) return rejected(new TypeError('sock must be a connected socket'))
   const factory = toFactory<[], P>(protocolFactory)
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
   socket.allowHalfOpen = true
   socket.setNoDelay(true)
   socket.pause()
-  return Promise.resolve(begin(factory, socket, options))
+  const connected = begin(factory, socket, options)
+  // An end of the stream that it has seen before does not come a second time.
+  if (socket.readableEnded) setImmediate(() => socket.push(null))
+  else socket.once('end', () => socket.push(null))
+  return Promise.resolve(connected)
 }
 
 function begin<P extends AnyProtocol>(

@@ -109,6 +109,7 @@ function listen(
 
 async function resolveHosts(host: TcpListenOptions['host']): Promise<string[]> {
   const hosts = typeof host === 'string' ? [host] : (host ?? [''])
+  if (hosts.length === 0) throw new TypeError('host is an empty list')
   const found = new Set<string>()
   for (const name of hosts) {
     if (name === '') found.add('0.0.0.0').add('::')

@@ -97,6 +97,7 @@ export class SocketTransport extends Transport {
     socket.push = onPush
     socket.on('error', onError)
     socket.on('close', onClose)
+    if (socket.readableLength > 0) this.#held = socket.read() as Buffer
     this.#owner.attach(this)
     if (connectionOpen.hasSubscribers) connectionOpen.publish(this.#event())
     try {
@@ -104,7 +105,9 @@ export class SocketTransport extends Transport {
     } catch (error) {
       this.#report(error)
     }
-    process.nextTick(startReading, this)
+    // What was read already by a socket that is taken over must not overtake the promise of the connection.
+    if (this.#held !== undefined) setImmediate(startReading, this)
+    else process.nextTick(startReading, this)
   }
 
   override getExtraInfo(name: string, defaultValue: unknown = null): never {
@@ -154,12 +157,13 @@ export class SocketTransport extends Transport {
   /** What the socket's `push` was given; the answer tells whether to go on reading. */
   #received(chunk: Buffer | null): boolean {
     if (this.#closing) return false
+    const behind = this.#paused || this.#held !== undefined
     if (chunk === null) {
-      if (this.#paused) this.#heldEof = true
+      if (behind) this.#heldEof = true
       else this.#deliverEof()
       return false
     }
-    if (this.#paused) {
+    if (behind) {
       this.#hold(chunk)
       return false
     }
@@ -214,7 +218,6 @@ export class SocketTransport extends Transport {
   #startReading(): void {
     if (!this.isReading()) return
     const socket = this.#socket
-    if (socket.readableLength > 0) this.#hold(socket.read() as Buffer)
     const held = this.#held
     if (held !== undefined) {
       this.#held = undefined
