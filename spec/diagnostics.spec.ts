@@ -1,0 +1,105 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ConnectionEvent } from '../lib/diagnostics.ts'
+import { ConnectionLostError } from '../lib/errors.ts'
+import { netConnection, netDefer, netProgram, NetRecorder, netRoundTrip } from './support/netTools.ts'
+
+interface Published extends ConnectionEvent {
+  event: string
+}
+
+/** What is published on the channels from now on. */
+function listen(): Published[] {
+  const published: Published[] = []
+  for (const event of ['open', 'close', 'error']) {
+    const name = `millrace:connection:${event}`
+    const listener = (message: unknown): void => void published.push({ event, ...(message as ConnectionEvent) })
+    subscribe(name, listener)
+    netDefer(() => unsubscribe(name, listener))
+  }
+  return published
+}
+
+describe('the diagnostics channels', () => {
+  it.each(['client', 'server'] as const)('tell of a connection that opens and closes, on the %s side', async (side) => {
+    const published = listen()
+    const recorder = new NetRecorder()
+    const { transport, peer } = await netConnection('tcp', side, recorder)
+    const name = `127.0.0.1:${peer.socket.localPort}`
+    expect(published).toEqual([{ event: 'open', transport, peer: name, side }])
+    transport.close()
+    await recorder.untilEvent('lost')
+    await netRoundTrip()
+    expect(published.slice(1)).toEqual([{ event: 'close', transport, peer: name, side, error: null }])
+    expect(published[1]!.transport).toBe(transport)
+  })
+
+  it('open comes before connectionMade, close after connectionLost', async () => {
+    const published = listen()
+    const seen: string[][] = []
+    const note = (): void => void seen.push(published.map((each) => each.event))
+    class Watching extends NetRecorder {
+      override connectionMade(transport: never): void {
+        super.connectionMade(transport)
+        note()
+      }
+      override connectionLost(error: Error | null): void {
+        note()
+        super.connectionLost(error)
+      }
+    }
+    const recorder = new Watching()
+    const { transport } = await netConnection('tcp', 'client', recorder)
+    transport.close()
+    await recorder.untilEvent('lost')
+    expect(seen).toEqual([['open'], ['open']])
+    expect(published.map((each) => each.event)).toEqual(['open', 'close'])
+  })
+
+  it('tell why a connection was lost', async () => {
+    const published = listen()
+    const recorder = new NetRecorder()
+    const { peer } = await netConnection('tcp', 'server', recorder)
+    peer.socket.resetAndDestroy()
+    await recorder.untilEvent('lost')
+    expect(published.map((each) => each.event)).toEqual(['open', 'error', 'close'])
+    expect(published[1]!.error).toBeInstanceOf(ConnectionLostError)
+    expect(published[2]!.error).toBe(recorder.lostWith)
+  })
+
+  it('are silent to one who has left', async () => {
+    const seen: unknown[] = []
+    const listener = (message: unknown): void => void seen.push(message)
+    subscribe('millrace:connection:open', listener)
+    unsubscribe('millrace:connection:open', listener)
+    await netConnection('tcp', 'server', new NetRecorder())
+    expect(seen).toEqual([])
+  })
+})
+
+describe('NODE_DEBUG=millrace', () => {
+  const source = `
+    import * as net from 'node:net'
+    import { createServer, openConnection } from 'millrace'
+    const server = await createServer(() => ({}), { host: '127.0.0.1' })
+    const { port } = server.sockets[0]
+    const { writer } = await openConnection({ host: '127.0.0.1', port })
+    writer.close()
+    await writer.waitClosed()
+    const socket = net.connect(port, '127.0.0.1', () => socket.write('x', () => socket.resetAndDestroy()))
+    await new Promise((resolve) => socket.on('close', resolve))
+    server.close()
+    await server.waitClosed()`
+
+  it('prints every connection to stderr', async () => {
+    const { code, stderr } = await netProgram(source, { env: { NODE_DEBUG: 'millrace' } }).ended
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/MILLRACE \d+: client connection with 127\.0\.0\.1:\d+ open\n/)
+    expect(stderr).toMatch(/MILLRACE \d+: client connection with 127\.0\.0\.1:\d+ closed: clean\n/)
+    expect(stderr).toMatch(/MILLRACE \d+: server connection with 127\.0\.0\.1:\d+ open\n/)
+    expect(stderr.match(/server connection with 127\.0\.0\.1:\d+ closed/g)).toHaveLength(2)
+  })
+
+  it('is silent otherwise', async () => {
+    expect(await netProgram(source).ended).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+})
