@@ -25,6 +25,9 @@ export class ByteQueue {
   /** If the last chunk of `#rest` is a block of ours: the block, and how much of it is filled. */
   #block: Uint8Array | undefined
   #blockLength = 0
+  /** Where the last look into `#rest` ended, and that chunk's distance from the end of the head: a search goes on there. */
+  #cursor = 0
+  #cursorStart = 0
 
   /** The number of bytes in the queue. */
   get length(): number {
@@ -79,10 +82,13 @@ export class ByteQueue {
     return value
   }
 
-  /** Consumes `n` bytes and returns them: a view of the chunk if they lie in one, else joined. */
+  /**
+   * Consumes `n` bytes and returns them: a view of the chunk if they lie in one, else joined. Like all that takes or
+   * looks at bytes, it throws a RangeError and takes nothing if there are not so many.
+   */
   take(n: number): Uint8Array {
     const end = this.#offset + n
-    if (end < this.#head.length) {
+    if (end < this.#head.length && n >= 0) {
       const bytes = this.#head.subarray(this.#offset, end)
       this.#offset = end
       this.#length -= n
@@ -95,7 +101,7 @@ export class ByteQueue {
 
   /** The first `n` bytes, or those from `start` on, without consuming them: a view where possible, else joined. */
   peek(n: number, start = 0): Uint8Array {
-    if (start + n > this.#length) throw new RangeError(`${start + n} bytes of ${this.#length} in the queue`)
+    if (!(n >= 0 && start >= 0 && start + n <= this.#length)) this.#refuse(n >= 0 ? start + n : n)
     const from = this.#offset + start
     if (from + n <= this.#head.length) return this.#head.subarray(from, from + n)
     const joined = allocate(n)
@@ -111,7 +117,7 @@ export class ByteQueue {
 
   /** Consumes `n` bytes unseen. */
   skip(n: number): void {
-    if (n > this.#length) throw new RangeError(`${n} bytes of ${this.#length} in the queue`)
+    if (!(n >= 0 && n <= this.#length)) this.#refuse(n)
     this.#length -= n
     let left = n
     while (left >= this.#head.length - this.#offset && this.#head !== EMPTY) {
@@ -158,11 +164,22 @@ export class ByteQueue {
     if (i < this.#head.length) return [this.#head, i]
     i -= this.#head.length
     const rest = this.#rest!
-    for (let r = this.#restStart; ; r++) {
+    const known = i >= this.#cursorStart
+    let start = known ? this.#cursorStart : 0
+    for (let r = known ? this.#cursor : this.#restStart; ; r++) {
       const chunk = this.#restChunk(rest, r)
-      if (i < chunk.length) return [chunk, i]
-      i -= chunk.length
+      const n = chunk.length
+      if (i < start + n) {
+        this.#cursor = r
+        this.#cursorStart = start
+        return [chunk, i - start]
+      }
+      start += n
     }
+  }
+
+  #refuse(n: number): never {
+    throw new RangeError(`${n} bytes of ${this.#length} in the queue`)
   }
 
   *#chunks(start: number): Generator<Uint8Array> {
@@ -224,5 +241,7 @@ export class ByteQueue {
       rest.splice(0, this.#restStart)
       this.#restStart = 0
     }
+    this.#cursor = this.#restStart
+    this.#cursorStart = 0
   }
 }

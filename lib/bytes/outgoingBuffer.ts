@@ -91,9 +91,13 @@ export class OutgoingBuffer {
     }
   }
 
-  /** Takes back what was appended after the buffer had `length` bytes: for an encoder that fails half-way. */
+  /**
+   * Takes back what was appended after the buffer had `length` bytes: for an encoder that fails half-way. Throws a
+   * RangeError if it has not so many.
+   */
   truncate(length: number): void {
     let excess = this.length - length
+    if (!(excess >= 0 && length >= 0)) throw new RangeError(`truncate to ${length} of ${this.length} bytes`)
     const open = this.#end - this.#start
     if (excess <= open) {
       this.#end -= excess
