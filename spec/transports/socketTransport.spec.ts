@@ -557,6 +557,17 @@ describe.each(KINDS)('SocketTransport over %s, %s side', (kind, side) => {
       expect(recorder.log).toEqual(['made', 'pause'])
     })
 
+    it('does not count what only waits for the end of the turn against new marks (A5, I9)', async () => {
+      const recorder = new NetRecorder()
+      const { transport, peer } = await netConnection(kind, side, recorder)
+      transport.write(Buffer.alloc(1000))
+      expect(transport.getWriteBufferSize()).toBe(1000)
+      transport.setWriteBufferLimits({ high: 10 })
+      expect(transport.getWriteBufferSize()).toBe(0)
+      await peer.until(() => peer.size === 1000)
+      expect(recorder.log).toEqual(['made'])
+    })
+
     it('does not resume once closing (I11)', async () => {
       const recorder = new NetRecorder()
       const { transport, peer } = await netConnection(kind, side, recorder, { reading: false })
@@ -639,10 +650,13 @@ describe.each(KINDS)('SocketTransport over %s, %s side', (kind, side) => {
       const total = 1024 * 1024
       peer.socket.end(Buffer.alloc(total))
       await recorder.untilEvent('data')
+      const socket = transport.getExtraInfo('socket') as net.Socket
       let chunks = 1
       while (recorder.size < total) {
-        await netTurns(1)
+        await netTurns()
         expect(recorder.chunks).toHaveLength(chunks)
+        // Not only the delivery stops: nothing more is read either.
+        expect(socket.bytesRead).toBe(recorder.size)
         transport.resumeReading()
         chunks++
         await recorder.until(() => recorder.chunks.length === chunks)
