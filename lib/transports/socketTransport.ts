@@ -39,7 +39,8 @@ let finish: (transport: SocketTransport) => void
 export class SocketTransport extends Transport {
   readonly #socket: OwnedSocket
   readonly #owner: TransportOwner
-  readonly #peername: [string, number] | string
+  /** `null` for a TCP peer that was gone before it was accepted. */
+  readonly #peername: [string, number] | string | null
   #sockname: [string, number] | string | undefined
   #protocol: AnyProtocol
   #flow: FlowControlMixin | undefined
@@ -86,6 +87,7 @@ export class SocketTransport extends Transport {
     // Asked for now: a socket that is reset no longer knows its peer, and an error must.
     const { remoteAddress, remotePort } = socket
     if (remoteAddress !== undefined) this.#peername = [remoteAddress, remotePort ?? 0]
+    else if (socket.localAddress !== undefined) this.#peername = null
     else this.#peername = owner.side === 'client' ? path : ''
     if (path !== '') this.#sockname = owner.side === 'client' ? '' : path
   }
@@ -281,10 +283,10 @@ export class SocketTransport extends Transport {
 
   /** Whether so many bytes are to be written. */
   #mayWrite(size: number): boolean {
-    if (this.#eofWritten) throw new InvalidStateError(`write to ${formatAddress(this.#peername)} after writeEof()`)
+    if (this.#eofWritten) throw new InvalidStateError(`write to ${this.#peer()} after writeEof()`)
     if (!this.#closing || size === 0) return size > 0
     if (++this.#writesAfterClose >= WRITES_AFTER_CLOSE_BEFORE_WARNING) {
-      const message = `write number ${this.#writesAfterClose} to ${formatAddress(this.#peername)} after its close: dropped`
+      const message = `write number ${this.#writesAfterClose} to ${this.#peer()} after its close: dropped`
       process.emitWarning(message, { code: 'MILLRACE_WRITE_AFTER_CLOSE' })
     }
     return false
@@ -420,7 +422,7 @@ export class SocketTransport extends Transport {
 
   #failed(error: NodeJS.ErrnoException): void {
     if (this.#error !== null || this.#aborted) return
-    const peer = formatAddress(this.#peername)
+    const peer = this.#peer()
     const { bytesRead, bytesWritten } = this.#socket
     const what = `${error.syscall === undefined ? '' : `${error.syscall} `}${error.code ?? error.message}`
     const message =
@@ -467,8 +469,12 @@ export class SocketTransport extends Transport {
     this.#owner.report(error, this)
   }
 
+  #peer(): string {
+    return this.#peername === null ? '(unknown)' : formatAddress(this.#peername)
+  }
+
   #event(): ConnectionEvent {
-    return { transport: this, peer: formatAddress(this.#peername), side: this.#owner.side }
+    return { transport: this, peer: this.#peer(), side: this.#owner.side }
   }
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import * as net from 'node:net'
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { ConnectionLostError, InvalidStateError } from '../../lib/errors.ts'
@@ -1098,6 +1099,20 @@ describe('SocketTransport over tcp', () => {
     peer.socket.write('x')
     await netRoundTrip()
     expect(recorder.log).toEqual(['made'])
+  })
+})
+
+describe('SocketTransport over tcp, accepted when its peer had gone', () => {
+  it('is made and lost like any other, and does not know the peer (A1, I2)', async () => {
+    const recorder = new NetRecorder()
+    const { port } = await netServe(() => recorder)
+    // Nothing is accepted while this thread waits for the program.
+    const program = `require('net').connect(${port}, '127.0.0.1', function () { this.resetAndDestroy() })`
+    expect(spawnSync(process.execPath, ['-e', program]).status).toBe(0)
+    await recorder.untilEvent('lost')
+    expect(recorder.log).toEqual(['made', 'lost'])
+    expect(recorder.transport.getExtraInfo('peername')).toBeNull()
+    expect(recorder.lostWith!.message).toMatch(/^connection with \(unknown\) lost: read ECONNRESET/)
   })
 })
 
