@@ -62,13 +62,19 @@ class LengthPrefixedCodec implements FrameCodec {
     if (!(Number.isInteger(lengthFieldLength) && lengthFieldLength >= 1 && lengthFieldLength <= 8)) {
       throw new RangeError(`lengthFieldLength must be 1 to 8, not ${lengthFieldLength}`)
     }
+    const longest = 2 ** (8 * lengthFieldLength) - 1 + lengthAdjustment
+    if (longest < 0) {
+      throw new RangeError(
+        `no field of ${lengthFieldLength} bytes allows for a lengthAdjustment of ${lengthAdjustment}`,
+      )
+    }
     this.#offset = lengthFieldOffset
     this.#width = lengthFieldLength
     this.#adjustment = lengthAdjustment
     this.#skip = numSkip
     this.#head = Math.max(lengthFieldOffset + lengthFieldLength, numSkip)
     this.#littleEndian = littleEndian
-    this.#limit = Math.min(maxFrameLength, Math.max(0, 2 ** (8 * lengthFieldLength) - 1 + lengthAdjustment))
+    this.#limit = Math.min(maxFrameLength, longest)
   }
 
   decode(input: ByteQueue): Uint8Array | undefined {
