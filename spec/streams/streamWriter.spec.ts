@@ -192,6 +192,17 @@ describe('StreamWriter', () => {
       await expect(loop).rejects.toBeInstanceOf(ConnectionLostError)
     })
 
+    it('in a loop of small writes lets the rest of the program run now and then (N12, D6)', async () => {
+      const { writer } = await connected({ reading: false })
+      let others = false
+      setImmediate(() => (others = true))
+      for (let i = 0; i < 50_000 && !others; i++) {
+        writer.write('x')
+        await writer.drain()
+      }
+      expect(others).toBe(true)
+    })
+
     it('lets a peer be waited for through many rounds, and loses nothing (A45)', async () => {
       const { writer, peer } = await connected()
       const rounds = 64
