@@ -10,6 +10,7 @@ import {
   netRoundTrip,
   netServe,
   netStop,
+  netTurns,
   netUnixPath,
 } from '../support/netTools.ts'
 
@@ -129,6 +130,20 @@ describe('createServer', () => {
     expect(await netError(netDial({ port }))).toMatchObject({ code: 'ECONNREFUSED' })
   })
 
+  it('listens no longer if its signal is aborted while it binds', async () => {
+    const { server, port } = await netServe(NetRecorder)
+    server.close()
+    for (let microtasks = 0; microtasks < 10; microtasks++) {
+      const controller = new AbortController()
+      const starting = netError(createServer(NetRecorder, { host: HOST, port, signal: controller.signal }))
+      for (let i = 0; i < microtasks; i++) await Promise.resolve()
+      controller.abort(new Error('enough'))
+      expect((await starting).message).toBe('enough')
+      await netTurns()
+      expect(await netError(netDial({ port }))).toMatchObject({ code: 'ECONNREFUSED' })
+    }
+  })
+
   it('has its signal govern the call only: the server goes on', async () => {
     const controller = new AbortController()
     const server = await createServer(NetRecorder, { host: HOST, signal: controller.signal })
@@ -171,6 +186,16 @@ describe('createUnixServer', () => {
     mkdirSync(directory)
     expect(await netError(createUnixServer(NetRecorder, { path: directory }))).toMatchObject({ code: 'EADDRINUSE' })
     expect(existsSync(directory)).toBe(true)
+  })
+
+  it('leaves no socket file if its signal is aborted (A55)', async () => {
+    const path = netUnixPath()
+    const controller = new AbortController()
+    const starting = netError(createUnixServer(NetRecorder, { path, signal: controller.signal }))
+    controller.abort(new Error('enough'))
+    expect((await starting).message).toBe('enough')
+    await netTurns()
+    expect(existsSync(path)).toBe(false)
   })
 
   it('takes an abstract path on Linux (A34)', async () => {
