@@ -27,7 +27,8 @@ export interface Decoder<T> {
 
   /**
    * Called in place of `decode` once the stream has ended, until it returns `undefined`. If it then leaves bytes in
-   * `input`, the stream was cut inside a message: IncompleteReadError. Without this method `decode` is called.
+   * `input`, the stream was cut inside a message: IncompleteReadError. Without this method `decode` is called. This one
+   * may find `input` empty, `decode` never does.
    */
   decodeEof?(input: ByteQueue): T | undefined
 }

@@ -61,8 +61,10 @@ export class MessageDecoder<T> implements Iterable<T> {
 
 /** One step of any decoder over any queue, the end of the stream included. */
 export function decodeNext<T>(decoder: Decoder<T>, queue: ByteQueue, eof: boolean, peer?: string): T | undefined {
-  if (!eof) return queue.length === 0 ? undefined : decoder.decode(queue)
-  const message = decoder.decodeEof === undefined ? decoder.decode(queue) : decoder.decodeEof(queue)
-  if (message === undefined && queue.length > 0) throw new IncompleteReadError(queue.takeAll(), null, peer)
+  const last = eof && decoder.decodeEof !== undefined
+  // A decoder may look at the first byte without asking whether there is one.
+  if (!last && queue.length === 0) return undefined
+  const message = last ? decoder.decodeEof!(queue) : decoder.decode(queue)
+  if (eof && message === undefined && queue.length > 0) throw new IncompleteReadError(queue.takeAll(), null, peer)
   return message
 }

@@ -1,5 +1,5 @@
 /** Bytes that count how often somebody asks for their length: everyone who walks over chunks does. */
-export class CountingBytes extends Uint8Array<ArrayBuffer> {
+export class CountingBytes extends Uint8Array {
   static looks = 0
 
   static looksOf(run: () => void): number {
