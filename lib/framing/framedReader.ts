@@ -1,5 +1,5 @@
 import type { ByteQueue } from '../bytes/byteQueue.ts'
-import { FrameError } from '../errors.ts'
+import { FrameError, IncompleteReadError } from '../errors.ts'
 import { StreamReader, type StreamReaderOptions } from '../streams/streamReader.ts'
 import type { WaitOptions } from '../wait.ts'
 import { resolveSource, type Decoder, type Source } from './codec.ts'
@@ -51,8 +51,9 @@ export class FramedReader<T> extends StreamReader<T> {
   }
 
   #decoderFailed(error: unknown): unknown {
-    if (!(error instanceof FrameError)) return error
-    nameThePeer(error, this.peer)
+    // A stream that was cut is at its end, as it says itself.
+    if (error instanceof IncompleteReadError) return error
+    if (error instanceof FrameError) nameThePeer(error, this.peer)
     this.setException(error)
     return error
   }
