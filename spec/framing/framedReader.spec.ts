@@ -59,7 +59,7 @@ describe('FramedReader', () => {
         })()
         for (const chunk of chunks) {
           reader.feedData(chunk)
-          await null
+          await Promise.resolve()
         }
         reader.feedEof()
         await reading
