@@ -56,12 +56,19 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     this.transport.pauseReading()
   }
 
-  /** Goes on where {@link pauseReading} stopped: what has come is delivered from inside this call. */
+  /**
+   * Goes on where {@link pauseReading} stopped: what has come is delivered from inside this call. An error in it is as
+   * fatal as in `dataReceived`, and is not thrown here.
+   */
   resumeReading(): void {
     if (!this.#paused) return
     this.#paused = false
     if (this.#delivering) return this.transport.resumeReading()
-    this.#deliver()
+    try {
+      this.#deliver()
+    } catch (error) {
+      return this.#fail(error instanceof Error ? error : new Error(String(error), { cause: error }))
+    }
     if (!this.#paused) this.transport.resumeReading()
   }
 
@@ -80,6 +87,22 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     return this.endReceived()
   }
 
+  /**
+   * An error outside of the transport's own calls. It is brought to the transport in the one callback that still comes,
+   * so that it is reported there, and is what the protocol is told of.
+   */
+  #fail(error: Error): void {
+    const transport = this.transport
+    const protocol = transport.getProtocol()
+    transport.setProtocol({
+      connectionLost() {
+        protocol.connectionLost?.(error)
+        throw error
+      },
+    })
+    transport.abort()
+  }
+
   #getCodec(): Codec<In, Out> {
     return (this.#codec ??= this.createCodec())
   }
@@ -91,7 +114,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     this.#delivering = true
     try {
       while (!this.#paused && !transport.isClosing()) {
-        const message = decodeNext(codec, queue, this.#eof)
+        const message = decodeNext(codec, queue, this.#eof, this.#eof ? peerOf(transport) : undefined)
         if (message === undefined) return
         this.messageReceived(message)
       }
