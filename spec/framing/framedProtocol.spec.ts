@@ -243,15 +243,18 @@ describe('FramedProtocol', () => {
 
     it('undo each other within one message', async () => {
       const { protocol, peer } = await served()
-      protocol.onMessage = () => {
+      const ends: string[] = []
+      protocol.onMessage = (text) => {
         protocol.pauseReading()
         protocol.resumeReading()
+        // No other message has come in between.
+        ends.push(`${text} after ${protocol.log.at(-1)}`)
       }
       peer.socket.write('\x01a\x01b')
       await protocol.until('message:b')
       peer.socket.write('\x01c')
       await protocol.until('message:c')
-      expect(protocol.log).toEqual(['message:a', 'message:b', 'message:c'])
+      expect(ends).toEqual(['a after message:a', 'b after message:b', 'c after message:c'])
     })
 
     it('resumeReading without a pause does nothing', async () => {

@@ -374,7 +374,12 @@ describe('FramedReader', () => {
   it('keeps the peer that an error has already', async () => {
     const error = new InvalidFrameError('x')
     error.peer = 'elsewhere'
-    const reader = new FramedReader<never>({
+    class Named extends FramedReader<never> {
+      protected override get peer(): string {
+        return 'here'
+      }
+    }
+    const reader = new Named({
       decode() {
         throw error
       },
