@@ -41,6 +41,11 @@ export function abortedOnEntry(options: WaitOptions | undefined): AbortSignal | 
   return scope?.signal.aborted ? scope.signal : undefined
 }
 
+/** Whether anything can end the wait before its time. If not, a wait need not be able to name or forget itself. */
+export function mayBeCancelled(options: WaitOptions | undefined): boolean {
+  return options !== undefined || currentScope !== null
+}
+
 const ignore = (): void => {}
 
 /** A promise that rejects with `error`, and that nobody needs to look at. */
@@ -72,23 +77,20 @@ export class Waiter<T> {
   readonly promise: Promise<T>
   #resolve!: (value: T) => void
   #reject!: (error: unknown) => void
-  #signal: AbortSignal | undefined
-  #scopeSignal: AbortSignal | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
   #settled = false
-  #forget: (() => void) | undefined
+  #cancellation: Cancellation | undefined
 
   /**
    * `forget` is called when the wait is cancelled, before it rejects, so that its owner can drop it.
-   * `operation` names the wait in a {@link TimeoutError}; it is only asked for when one is made.
+   * `operation` names the wait in a {@link TimeoutError}; it is only asked for when one is made. A wait that
+   * {@link mayBeCancelled} denies needs neither.
    */
-  constructor(options: WaitOptions | undefined, operation: () => string, forget?: () => void) {
+  constructor(options?: WaitOptions, operation?: () => string, forget?: () => void) {
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    this.#forget = forget
-    if (options !== undefined || currentScope !== null) this.#arm(options, operation)
+    if (mayBeCancelled(options)) this.#arm(options, operation, forget)
   }
 
   get settled(): boolean {
@@ -116,34 +118,46 @@ export class Waiter<T> {
 
   #cancel(reason: unknown): void {
     if (this.#settled) return
-    this.#forget?.()
+    this.#cancellation?.forget?.()
     this.reject(reason)
   }
 
-  #arm(options: WaitOptions | undefined, operation: () => string): void {
+  #arm(options: WaitOptions | undefined, operation?: () => string, forget?: () => void): void {
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return this.reject(aborted.reason)
     const timeoutMs = options?.timeoutMs
     if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
       throw new RangeError(`timeoutMs must be a number of milliseconds, not ${timeoutMs}`)
     }
-    this.#signal = options?.signal
-    this.#signal?.addEventListener('abort', this)
-    this.#scopeSignal = scopeOf(options)?.signal
-    this.#scopeSignal?.addEventListener('abort', this)
+    const cancellation: Cancellation = { forget, signals: [], timer: undefined }
+    this.#cancellation = cancellation
+    for (const signal of [options?.signal, scopeOf(options)?.signal]) {
+      if (signal === undefined) continue
+      signal.addEventListener('abort', this)
+      cancellation.signals.push(signal)
+    }
     // A timer cannot be longer than 2^31 - 1 ms (24.8 days): above that it is no deadline at all.
     if (timeoutMs === undefined || timeoutMs > 0x7fffffff) return
-    this.#timer = setTimeout(() => this.#cancel(new TimeoutError(operation(), timeoutMs)), timeoutMs)
+    const late = (): void => this.#cancel(new TimeoutError(operation?.() ?? 'the operation', timeoutMs))
+    cancellation.timer = setTimeout(late, timeoutMs)
     // In a browser a timer is a number; there it keeps nothing alive.
-    if (typeof this.#timer === 'object') this.#timer.unref()
+    if (typeof cancellation.timer === 'object') cancellation.timer.unref()
   }
 
   #disarm(): void {
     this.#settled = true
-    this.#signal?.removeEventListener('abort', this)
-    this.#scopeSignal?.removeEventListener('abort', this)
-    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    const cancellation = this.#cancellation
+    if (cancellation === undefined) return
+    for (const signal of cancellation.signals) signal.removeEventListener('abort', this)
+    if (cancellation.timer !== undefined) clearTimeout(cancellation.timer)
   }
+}
+
+/** What can end a wait early; most waits have none. */
+interface Cancellation {
+  readonly forget: (() => void) | undefined
+  readonly signals: AbortSignal[]
+  timer: ReturnType<typeof setTimeout> | undefined
 }
 
 /** Waits that end together, in the order in which they began. */

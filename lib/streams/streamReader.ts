@@ -15,7 +15,7 @@ import {
   type PeerName,
 } from '../errors.ts'
 import { peerOf, type Transport } from '../transport.ts'
-import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, mayBeCancelled, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { separatorSearch, toSeparators } from './separatorSearch.ts'
 
 /** Options of the constructor, and of all that make readers. */
@@ -284,14 +284,19 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   }
 
   #wait<T>(attempt: ReadAttempt<T>, options: WaitOptions | undefined, operation: string): Promise<T | undefined> {
-    const waiter = new Waiter<unknown>(
+    const waiter = mayBeCancelled(options) ? this.#cancellable(options, operation) : new Waiter<unknown>()
+    this.#pending = { attempt, operation, waiter }
+    if (this.#paused) this.#resume()
+    return waiter.promise as Promise<T | undefined>
+  }
+
+  // A method of its own, so that a wait that nothing can cancel makes no closures: there is one per idle connection.
+  #cancellable(options: WaitOptions | undefined, operation: string): Waiter<unknown> {
+    return new Waiter<unknown>(
       options,
       () => `${operation}${this.peer === undefined ? '' : ` from ${this.peer}`} (${this.#queue.length} bytes buffered)`,
       () => (this.#pending = undefined),
     )
-    this.#pending = { attempt, operation, waiter }
-    if (this.#paused) this.#resume()
-    return waiter.promise as Promise<T | undefined>
   }
 
   #retry(): void {

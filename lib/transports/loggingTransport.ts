@@ -1,3 +1,4 @@
+import { toBytes } from '../bytes/allocate.ts'
 import type { Transport } from '../transport.ts'
 import { TransportWrapper } from './transportWrapper.ts'
 
@@ -12,9 +13,8 @@ export class LoggingTransport extends TransportWrapper {
   }
 
   override write(data: Uint8Array | string): void {
-    const text =
-      typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1')
-    this.#log(`sending ${data.length} bytes: ${JSON.stringify(text)}`)
+    const bytes = toBytes(data)
+    this.#log(`sending ${bytes.length} bytes: ${JSON.stringify(Buffer.from(bytes).toString('latin1'))}`)
     super.write(data)
   }
 

@@ -39,8 +39,8 @@ let finish: (transport: SocketTransport) => void
 export class SocketTransport extends Transport {
   readonly #socket: OwnedSocket
   readonly #owner: TransportOwner
-  /** `null` for a TCP peer that was gone before it was accepted. */
-  readonly #peername: [string, number] | string | null
+  /** The peer's name if this is a Unix socket, else `null`. */
+  readonly #unixPeer: string | null
   #sockname: [string, number] | string | undefined
   #protocol: AnyProtocol
   #flow: FlowControlMixin | undefined
@@ -84,11 +84,9 @@ export class SocketTransport extends Transport {
     this.#socket = socket as OwnedSocket
     this.#owner = owner
     this.#protocol = protocol
-    // Asked for now: a socket that is reset no longer knows its peer, and an error must.
-    const { remoteAddress, remotePort } = socket
-    if (remoteAddress !== undefined) this.#peername = [remoteAddress, remotePort ?? 0]
-    else if (socket.localAddress !== undefined) this.#peername = null
-    else this.#peername = owner.side === 'client' ? path : ''
+    // Asked for now: the socket remembers the answer, and an error must name the peer when it can no longer be asked.
+    const isTcp = socket.remoteAddress !== undefined || socket.localAddress !== undefined
+    this.#unixPeer = isTcp ? null : owner.side === 'client' ? path : ''
     if (path !== '') this.#sockname = owner.side === 'client' ? '' : path
   }
 
@@ -118,7 +116,7 @@ export class SocketTransport extends Transport {
 
   #extraInfo(name: string): unknown {
     const socket = this.#socket
-    if (name === 'peername') return this.#peername
+    if (name === 'peername') return this.#peername()
     if (name === 'socket') return socket
     if (name !== 'sockname') return undefined
     // A socket that is closed no longer knows it.
@@ -469,8 +467,15 @@ export class SocketTransport extends Transport {
     this.#owner.report(error, this)
   }
 
+  /** `null` for a TCP peer that was gone before it was accepted. */
+  #peername(): [string, number] | string | null {
+    const { remoteAddress, remotePort } = this.#socket
+    return remoteAddress === undefined ? this.#unixPeer : [remoteAddress, remotePort ?? 0]
+  }
+
   #peer(): string {
-    return this.#peername === null ? '(unknown)' : formatAddress(this.#peername)
+    const peername = this.#peername()
+    return peername === null ? '(unknown)' : formatAddress(peername)
   }
 
   #event(): ConnectionEvent {

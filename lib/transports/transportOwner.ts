@@ -1,6 +1,6 @@
 import { printError, type ErrorHandler } from '../diagnostics.ts'
 import { ConnectionLostError } from '../errors.ts'
-import { formatAddress, type Transport } from '../transport.ts'
+import { peerOf, type Transport } from '../transport.ts'
 
 /** Who made a transport: the server that accepted it, or the call that connected it. One for all its transports. */
 export interface TransportOwner {
@@ -18,7 +18,7 @@ export function reportTo(
   error: unknown,
   transport: Transport | undefined,
 ): void {
-  const peer = transport === undefined ? '(none yet)' : formatAddress(transport.getExtraInfo('peername') ?? '')
+  const peer = transport === undefined ? '(none yet)' : (peerOf(transport) ?? '(unknown)')
   if (handler === undefined) {
     // A peer that goes away is an everyday event; the diagnostics channels have it.
     if (!(error instanceof ConnectionLostError)) printError(error, peer)
