@@ -3,24 +3,22 @@
  *
  * Strategy, inwards: Node's socket hands each chunk to its `push()`; this transport takes the place of that method.
  * So a chunk goes straight to the protocol, nothing is buffered below us, and answering `false` stops the reading of
- * the handle itself, which `socket.pause()` does not. Outwards: what is written in one turn is gathered and leaves in
- * one write, at the end of `dataReceived` or of the turn; what the kernel does not take is counted here, and handed to
- * Node in slices, one at a time, so that the marks are crossed when they should be.
+ * the handle itself, which `socket.pause()` does not. Outwards: `SocketOutput` gathers and counts; it is flushed at
+ * the end of `dataReceived`, at the end of the turn, or when enough has been gathered.
+ * (Above 400 lines: reading, writing and the end of a connection are one state machine.)
  */
 import type { Socket } from 'node:net'
-import { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 import { toBytes } from '../bytes/allocate.ts'
 import { connectionClose, connectionError, connectionOpen, type ConnectionEvent } from '../diagnostics.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type BufferLimits, type Encoder } from '../transport.ts'
 import { FlowControlMixin } from './flowControlMixin.ts'
+import { SocketOutput } from './socketOutput.ts'
 import type { TransportOwner } from './transportOwner.ts'
 
 /** What is gathered beyond this goes out at once, within the turn. */
 const GATHER = 64 * 1024
-/** The most that Node gets at a time; its own buffer empties by whole writes only. */
-const SLICE = 128 * 1024
 const WRITES_AFTER_CLOSE_BEFORE_WARNING = 5
 
 const TRANSPORT = Symbol('millrace.transport')
@@ -32,7 +30,7 @@ let received: (transport: SocketTransport, chunk: Buffer | null) => boolean
 let failed: (transport: SocketTransport, error: NodeJS.ErrnoException) => void
 let closed: (transport: SocketTransport) => void
 let startReading: (transport: SocketTransport) => void
-let flush: (transport: SocketTransport) => void
+let progress: (transport: SocketTransport) => void
 let finish: (transport: SocketTransport) => void
 
 /** Made by the endpoints; see `createConnection` and `createServer`. */
@@ -51,15 +49,8 @@ export class SocketTransport extends Transport {
   #held: Buffer | undefined
   #heldEof = false
 
-  readonly #out = new OutgoingBuffer()
-  /** Parts of an earlier `#out` that are next to go. */
-  #queue: Uint8Array[] | undefined
-  #queued = 0
-  /** Bytes that Node has and the kernel has not taken. */
-  #sending = 0
-  #flushRequested = false
+  #output: SocketOutput<SocketTransport> | undefined
   #eofWritten = false
-  #sent: (() => void) | undefined
 
   #closing = false
   #aborted = false
@@ -74,7 +65,7 @@ export class SocketTransport extends Transport {
     failed = (transport, error) => transport.#failed(error)
     closed = (transport) => transport.#closed()
     startReading = (transport) => transport.#startReading()
-    flush = (transport) => transport.#flushNow()
+    progress = (transport) => transport.#outputProgress()
     finish = (transport) => transport.#finish()
   }
 
@@ -185,7 +176,7 @@ export class SocketTransport extends Transport {
       this.#fail(error)
     }
     this.#delivering = false
-    if (this.#out.length > 0) this.#flush()
+    this.#flush()
   }
 
   /** By copy, one buffer at a time: in between the protocol may pause, close, or be replaced. */
@@ -245,7 +236,7 @@ export class SocketTransport extends Transport {
   }
 
   override getWriteBufferSize(): number {
-    return this.#out.length + this.#queued + this.#sending
+    return this.#output?.unsent ?? 0
   }
 
   override canWriteEof(): boolean {
@@ -255,21 +246,22 @@ export class SocketTransport extends Transport {
   override write(data: Uint8Array | string): void {
     const bytes = toBytes(data)
     if (!this.#mayWrite(bytes.length)) return
-    this.#out.append(bytes)
-    this.#written()
+    const output = this.#openOutput()
+    output.append(bytes)
+    this.#written(output)
   }
 
   override writeEncoded<T>(encoder: Encoder<T>, message: T): void {
     if (!this.#mayWrite(1)) return
-    const out = this.#out
-    const before = out.length
+    const output = this.#openOutput()
+    const before = output.length
     try {
-      encoder.encode(message, out)
+      encoder.encode(message, output)
     } catch (error) {
-      out.truncate(before)
+      output.truncate(before)
       throw error
     }
-    this.#written()
+    this.#written(output)
   }
 
   override writeEof(): void {
@@ -290,79 +282,30 @@ export class SocketTransport extends Transport {
     return false
   }
 
-  #written(): void {
-    const size = this.#out.length + this.#queued + this.#sending
+  #openOutput(): SocketOutput<SocketTransport> {
+    return (this.#output ??= new SocketOutput<SocketTransport>(this.#socket, this, progress))
+  }
+
+  #written(output: SocketOutput<SocketTransport>): void {
+    const size = output.unsent
     if (size > GATHER || (this.#flow !== undefined && size > this.#flow.high)) {
       this.#flush()
-      if (this.getWriteBufferSize() > 0) this.#flowControl().maybePauseProtocol()
+      if (output.unsent > 0) this.#flowControl().maybePauseProtocol()
     } else if (!this.#delivering) {
-      this.#requestFlush()
+      output.requestFlush()
     }
   }
 
-  #requestFlush(): void {
-    if (this.#flushRequested || this.#sending > 0) return
-    this.#flushRequested = true
-    process.nextTick(flush, this)
-  }
-
-  #flushNow(): void {
-    this.#flushRequested = false
+  #outputProgress(): void {
     this.#flush()
     this.#afterFlush()
   }
 
-  /** Hands over what is gathered, until the kernel refuses; `#onSent` goes on from there. */
   #flush(): void {
-    if (this.#sending > 0 || this.#lost) return
-    const out = this.#out
-    if (out.length === 0) return
-    const socket = this.#socket
-    if (socket.destroyed) return this.#noticeLoss()
-    const sent = (this.#sent ??= () => this.#onSent())
-    const view = out.single()
-    if (view !== undefined && view.length <= SLICE) {
-      socket.write(view, sent)
-      if (socket.writableLength === 0) return out.recycle()
-      this.#sending = view.length
-      out.clear()
-      return
-    }
-    this.#queued = out.length
-    this.#queue = out.take()
-    this.#flushQueue()
-  }
-
-  #flushQueue(): void {
-    const queue = this.#queue
-    const socket = this.#socket
-    if (queue === undefined) return
-    while (this.#queued > 0 && this.#sending === 0 && !socket.destroyed) {
-      let size = 0
-      socket.cork()
-      while (size < SLICE && queue.length > 0) {
-        const part = queue[0]!
-        const room = SLICE - size
-        const slice = part.length <= room ? part : part.subarray(0, room)
-        if (slice === part) queue.shift()
-        else queue[0] = part.subarray(room)
-        size += slice.length
-        socket.write(slice, this.#sent)
-      }
-      socket.uncork()
-      this.#queued -= size
-      if (socket.writableLength > 0) this.#sending = size
-    }
-    if (this.#queued === 0) this.#queue = undefined
-  }
-
-  /** Node tells of each write that is done; only the last of those that had to wait is of interest. */
-  #onSent(): void {
-    if (this.#sending === 0 || this.#socket.writableLength > 0 || this.#lost) return
-    this.#sending = 0
-    this.#flushQueue()
-    this.#flush()
-    this.#afterFlush()
+    const output = this.#output
+    if (output === undefined || output.length === 0) return
+    if (this.#socket.destroyed) this.#noticeLoss()
+    else output.flush()
   }
 
   #afterFlush(): void {
@@ -392,7 +335,7 @@ export class SocketTransport extends Transport {
     if (this.#lost) return
     this.#closing = true
     if (this.#error === null || this.#down) this.#aborted = true
-    this.#dropOutput()
+    this.#output?.drop()
     if (reset && this.#socket.remotePort !== undefined) this.#socket.resetAndDestroy()
     this.#destroy()
   }
@@ -408,14 +351,8 @@ export class SocketTransport extends Transport {
     if (this.#lost || this.#aborted) return
     this.#error = error instanceof Error ? error : new Error(String(error), { cause: error })
     this.#closing = true
-    this.#dropOutput()
+    this.#output?.drop()
     this.#destroy()
-  }
-
-  #dropOutput(): void {
-    this.#out.clear()
-    this.#queue = undefined
-    this.#queued = 0
   }
 
   #failed(error: NodeJS.ErrnoException): void {
@@ -439,9 +376,9 @@ export class SocketTransport extends Transport {
     this.#finish()
   }
 
-  /** There is something to send, but the socket was lost while reading was paused: that is noticed now. */
+  /** There is something to send, but the socket is lost; if that was kept back, it is noticed now. */
   #noticeLoss(): void {
-    this.#dropOutput()
+    this.#output?.drop()
     this.#closing = true
     if (this.#down) process.nextTick(finish, this)
   }
@@ -451,8 +388,7 @@ export class SocketTransport extends Transport {
     this.#lost = true
     this.#closing = true
     this.#held = undefined
-    this.#sending = 0
-    this.#dropOutput()
+    this.#output = undefined
     const error = this.#aborted ? null : this.#error
     try {
       this.#protocol.connectionLost?.(error)
