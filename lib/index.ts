@@ -73,6 +73,7 @@ export {
   SubprocessTransport,
   Transport,
   WriteTransport,
+  type AbortOptions,
   type BufferLimits,
   type Encoder,
   type ExtraInfo,

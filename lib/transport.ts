@@ -88,6 +88,11 @@ export interface BufferLimits {
   low?: number | undefined
 }
 
+export interface AbortOptions {
+  /** Ends a TCP connection with a reset, so that the peer sees an error and not the end of the stream. */
+  reset?: boolean | undefined
+}
+
 /** A transport that can be written to. (asyncio: `WriteTransport`.) */
 export abstract class WriteTransport extends BaseTransport {
   /**
@@ -142,8 +147,8 @@ export abstract class WriteTransport extends BaseTransport {
     return notImplemented(this, 'canWriteEof')
   }
 
-  /** Closes at once: what is buffered is dropped. */
-  abort(): void {
+  /** Closes at once: what is buffered is dropped. With `reset` the peer is told by a reset, if the transport can. */
+  abort(_options?: AbortOptions): void {
     notImplemented(this, 'abort')
   }
 }

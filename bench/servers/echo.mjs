@@ -39,7 +39,7 @@ const styles = {
 
 const server = await styles[process.argv[2]]()
 console.log(server.sockets[0].port)
-process.stdin.on('data', () => {
-  globalThis.gc?.()
+process.stdin.on('data', (line) => {
+  if (line.toString().startsWith('gc')) globalThis.gc?.()
   console.log(process.memoryUsage().rss)
 })

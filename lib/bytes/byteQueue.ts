@@ -83,19 +83,20 @@ export class ByteQueue {
   }
 
   /**
-   * Consumes `n` bytes and returns them: a view of the chunk if they lie in one, else joined. Like all that takes or
-   * looks at bytes, it throws a RangeError and takes nothing if there are not so many.
+   * Consumes `n` bytes, after dropping `skip`, and returns them: a view of the chunk if they lie in one, else joined.
+   * Like all that takes or looks at bytes, it throws a RangeError and takes nothing if there are not so many.
    */
-  take(n: number): Uint8Array {
-    const end = this.#offset + n
-    if (end < this.#head.length && n >= 0) {
-      const bytes = this.#head.subarray(this.#offset, end)
+  take(n: number, skip = 0): Uint8Array {
+    const start = this.#offset + skip
+    const end = start + n
+    if (end < this.#head.length && n >= 0 && skip >= 0) {
+      const bytes = this.#head.subarray(start, end)
       this.#offset = end
-      this.#length -= n
+      this.#length -= skip + n
       return bytes
     }
-    const bytes = this.peek(n)
-    this.skip(n)
+    const bytes = this.peek(n, skip)
+    this.skip(skip + n)
     return bytes
   }
 

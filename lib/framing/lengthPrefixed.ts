@@ -89,8 +89,7 @@ class LengthPrefixedCodec implements FrameCodec {
     }
     if (available < this.#skip + length) return undefined
     if (this.#skip + length === 0) throw new InvalidFrameError('a frame that takes no byte would repeat for ever')
-    input.skip(this.#skip)
-    return input.take(length)
+    return input.take(length, this.#skip)
   }
 
   encode(message: Uint8Array | string, out: OutgoingBuffer): void {

@@ -32,8 +32,7 @@ export function varintPrefixed(options: VarintPrefixedOptions = {}): FrameCodec 
       const { value: length, size } = header
       if (length > limit) throw new FrameTooLargeError(length, limit)
       if (input.length < size + length) return undefined
-      input.skip(size)
-      return input.take(length)
+      return input.take(length, size)
     },
     encode(message, out) {
       const frame = toBytes(message)

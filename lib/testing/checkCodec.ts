@@ -3,7 +3,7 @@ import { encodeMessage, resolveSource, type Codec, type Source } from '../framin
 import { MessageDecoder } from '../framing/messageDecoder.ts'
 
 /**
- * Checks that a codec gives back `messages`, as `deepStrictEqual` compares them, from what it makes of them: in every
+ * Checks that a codec gives back `messages`, as `deepStrictEqual` compares them (frames come back as Buffers), from what it makes of them: in every
  * split of the bytes in two, byte by byte, and all at once; that it takes nothing for an incomplete message; and that
  * a stream cut off inside a message is an error after the messages before it. Throws an AssertionError.
  *
@@ -22,7 +22,7 @@ export function checkCodec<T>(
     const decoder = new MessageDecoder<T>(codec)
     const decoded: T[] = []
     for (const chunk of chunks) {
-      decoder.push(Uint8Array.from(chunk))
+      decoder.push(Buffer.from(chunk))
       decoded.push(...decoder)
     }
     decoder.end()
@@ -45,7 +45,7 @@ export function checkCodec<T>(
     whole = borders.get(at) ?? whole
     if (borders.has(at)) continue
     const decoder = new MessageDecoder<T>(codec)
-    decoder.push(Uint8Array.from(bytes.subarray(0, at)))
+    decoder.push(Buffer.from(bytes.subarray(0, at)))
     decoder.end()
     const decoded: T[] = []
     throws(() => {

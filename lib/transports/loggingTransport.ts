@@ -1,5 +1,5 @@
 import { toBytes } from '../bytes/allocate.ts'
-import type { Transport } from '../transport.ts'
+import type { AbortOptions, Transport } from '../transport.ts'
 import { TransportWrapper } from './transportWrapper.ts'
 
 /** Logs what is written and how it ends, and passes everything on: an example of stacking one transport on another. */
@@ -28,8 +28,8 @@ export class LoggingTransport extends TransportWrapper {
     super.close()
   }
 
-  override abort(): void {
+  override abort(options?: AbortOptions): void {
     this.#log('aborting')
-    super.abort()
+    super.abort(options)
   }
 }

@@ -9,7 +9,7 @@ import { toBytes } from '../bytes/allocate.ts'
 import { ByteQueue } from '../bytes/byteQueue.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { feedDataToBufferedProto, isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
-import { formatAddress, Transport, type BufferLimits } from '../transport.ts'
+import { formatAddress, Transport, type AbortOptions, type BufferLimits } from '../transport.ts'
 import { FlowControlMixin } from './flowControlMixin.ts'
 import type { TransportOwner } from './transportOwner.ts'
 
@@ -241,7 +241,7 @@ export class MemoryTransport extends Transport {
   }
 
   /** With `reset` the peer loses the connection at once, and what it has not read. */
-  override abort({ reset = false }: { reset?: boolean } = {}): void {
+  override abort({ reset = false }: AbortOptions = {}): void {
     this.#lose(null)
     if (!reset) return
     const other = this.#other

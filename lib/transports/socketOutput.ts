@@ -13,6 +13,7 @@ let turnEnded: (output: SocketOutput<never>) => void
 
 /** The most that Node gets at a time. */
 const SLICE = 128 * 1024
+const NOTHING = new Uint8Array(0)
 
 /**
  * Bytes are gathered by the methods of `OutgoingBuffer`; `flush` hands them over. A connection that never wrote has
@@ -28,7 +29,6 @@ export class SocketOutput<T> extends OutgoingBuffer {
   /** Bytes that Node has and the kernel has not taken. */
   #sending = 0
   #flushRequested = false
-  readonly #sent = (): void => this.#onSent()
 
   static {
     turnEnded = (output) => {
@@ -63,10 +63,10 @@ export class SocketOutput<T> extends OutgoingBuffer {
     const socket = this.#socket
     const view = this.single()
     if (view !== undefined && view.length <= SLICE) {
-      socket.write(view, this.#sent)
+      socket.write(view)
       if (socket.writableLength === 0) return this.recycle()
-      this.#sending = view.length
-      return this.clear()
+      this.clear()
+      return this.#await(view.length)
     }
     this.#queued = this.length
     this.#queue = this.take()
@@ -95,18 +95,23 @@ export class SocketOutput<T> extends OutgoingBuffer {
         if (slice === part) queue.shift()
         else queue[0] = part.subarray(room)
         size += slice.length
-        socket.write(slice, this.#sent)
+        socket.write(slice)
       }
       socket.uncork()
       this.#queued -= size
-      if (socket.writableLength > 0) this.#sending = size
+      if (socket.writableLength > 0) this.#await(size)
     }
     if (this.#queued === 0) this.#queue = undefined
   }
 
-  /** Node tells of each write that is done; only the last of those that had to wait is of interest. */
+  /** The kernel has not taken it all: an empty write behind it tells when it has. Most writes need no such call. */
+  #await(size: number): void {
+    this.#sending = size
+    this.#socket.write(NOTHING, () => this.#onSent())
+  }
+
   #onSent(): void {
-    if (this.#sending === 0 || this.#socket.writableLength > 0 || this.#socket.destroyed) return
+    if (this.#sending === 0 || this.#socket.destroyed) return
     this.#sending = 0
     this.#flushQueue()
     this.#progress(this.#transport)

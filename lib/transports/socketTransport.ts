@@ -12,7 +12,7 @@ import { toBytes } from '../bytes/allocate.ts'
 import { connectionClose, connectionError, connectionOpen, type ConnectionEvent } from '../diagnostics.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
-import { formatAddress, Transport, type BufferLimits, type Encoder } from '../transport.ts'
+import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
 import { FlowControlMixin } from './flowControlMixin.ts'
 import { SocketOutput } from './socketOutput.ts'
 import type { TransportOwner } from './transportOwner.ts'
@@ -331,7 +331,7 @@ export class SocketTransport extends Transport {
   }
 
   /** With `reset` the peer of a TCP connection gets a reset at once, instead of an orderly end. */
-  override abort({ reset = false }: { reset?: boolean } = {}): void {
+  override abort({ reset = false }: AbortOptions = {}): void {
     if (this.#lost) return
     this.#closing = true
     if (this.#error === null || this.#down) this.#aborted = true

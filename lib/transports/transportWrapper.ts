@@ -1,5 +1,5 @@
 import type { AnyProtocol } from '../protocol.ts'
-import { Transport, type BufferLimits, type ExtraInfo } from '../transport.ts'
+import { Transport, type AbortOptions, type BufferLimits, type ExtraInfo } from '../transport.ts'
 
 /**
  * A transport on top of another: every method goes to the one below. Override those that should do something else.
@@ -75,7 +75,7 @@ export class TransportWrapper extends Transport {
     return this.inner.canWriteEof()
   }
 
-  override abort(): void {
-    this.inner.abort()
+  override abort(options?: AbortOptions): void {
+    this.inner.abort(options)
   }
 }
