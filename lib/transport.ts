@@ -4,7 +4,9 @@
  * transport on another is how encryption, compression or logging are added: see `TransportWrapper`.
  *
  * Rules that hold for every stream transport (`checkTransport` of `millrace/testing` tests them):
- * - `close()` sends what was written and then ends; `abort()` drops it. Both may be called at any time, any number of
+ * - `close()` sends what was written and then ends; `abort()` drops it. (Over TCP, a peer whose bytes are left unread gets
+ *   a reset after the end, and may lose the last of what was sent to it: read to the end, or `writeEof()` and wait.)
+ *   Both may be called at any time, any number of
  *   times. `connectionLost(null)` follows in a later turn, exactly once.
  * - `write()` never waits. What the system does not take at once is kept, and counted: above the high mark the
  *   protocol gets `pauseWriting()`, at the low mark `resumeWriting()`.

@@ -17,7 +17,7 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
   /** Stands in for the ambient scope. */
   readonly scope?: WaitScope | undefined
-  /** Rejects with {@link TimeoutError} after so many milliseconds. */
+  /** Rejects with {@link TimeoutError} after so many milliseconds. Its timer keeps no process alive. */
   readonly timeoutMs?: number | undefined
 }
 

@@ -44,7 +44,7 @@ export class ByteQueue {
     } else if (n < SMALL) {
       this.#gather(chunk)
     } else {
-      this.#seal()
+      this.#seal(true)
       this.#append(chunk)
     }
     this.#length += n
@@ -218,9 +218,17 @@ export class ByteQueue {
     this.#blockLength += chunk.length
   }
 
-  #seal(): void {
+  /** No more goes into the block. With `trim` one that is mostly empty is given up for a copy of what it has. */
+  #seal(trim = false): void {
     if (this.#block === undefined) return
-    this.#rest![this.#rest!.length - 1] = this.#block.subarray(0, this.#blockLength)
+    let filled = this.#block.subarray(0, this.#blockLength)
+    // A peer that mixes single bytes with large chunks must not make us keep a block for each byte.
+    if (trim && filled.length * 2 < this.#block.length) {
+      const copy = allocate(filled.length)
+      copy.set(filled)
+      filled = copy
+    }
+    this.#rest![this.#rest!.length - 1] = filled
     this.#block = undefined
   }
 

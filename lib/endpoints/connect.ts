@@ -49,7 +49,7 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 30_000
  * received before the caller has had a turn with them. TCP_NODELAY is on.
  *
  * Rejects with {@link ConnectError} (its `cause` is the system's error), with {@link TimeoutError} after
- * `connectTimeoutMs`, or with the reason of `signal`; then no socket is left, and the protocol was never called.
+ * `connectTimeoutMs`, or with the reason of `signal`; then no socket is left, and the protocol was never called (unless the signal aborts from inside `connectionMade`).
  * (asyncio: `loop.create_connection`.)
  */
 export function createConnection<P extends AnyProtocol>(
@@ -140,7 +140,13 @@ function adopt<P extends AnyProtocol>(
   socket.allowHalfOpen = true
   socket.setNoDelay(true)
   socket.pause()
-  const connected = begin(factory, socket, options)
+  let connected: [Transport, P]
+  try {
+    connected = begin(factory, socket, options)
+  } catch (error) {
+    socket.destroy()
+    return rejected(error)
+  }
   // An end of the stream that it has seen before does not come a second time.
   if (socket.readableEnded) setImmediate(() => socket.push(null))
   else socket.once('end', () => socket.push(null))

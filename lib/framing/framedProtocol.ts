@@ -69,7 +69,9 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     } catch (error) {
       return this.#fail(error instanceof Error ? error : new Error(String(error), { cause: error }))
     }
-    if (!this.#paused) this.transport.resumeReading()
+    if (this.#paused) return
+    if (this.#eof && !this.endReceived()) this.transport.close()
+    else this.transport.resumeReading()
   }
 
   override connectionMade(transport: Transport): void {
@@ -84,7 +86,8 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   override eofReceived(): boolean | void {
     this.#eof = true
     this.#deliver()
-    return this.endReceived()
+    // Paused among the last messages, the end waits for resumeReading().
+    return this.#paused || this.endReceived()
   }
 
   /**

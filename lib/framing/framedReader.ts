@@ -54,7 +54,7 @@ export class FramedReader<T> extends StreamReader<T> {
     // A stream that was cut is at its end, as it says itself.
     if (error instanceof IncompleteReadError) return error
     if (error instanceof FrameError) nameThePeer(error, this.peer)
-    this.setException(error)
+    this.refuseReads(error)
     return error
   }
 }
@@ -63,5 +63,8 @@ export class FramedReader<T> extends StreamReader<T> {
 export function nameThePeer(error: FrameError, peer: string | undefined): void {
   if (error.peer !== undefined || peer === undefined) return
   error.peer = peer
-  error.message += ` (from ${peer})`
+  const { message } = error
+  error.message = `${message} (from ${peer})`
+  // The stack begins with the message as it was.
+  if (error.stack !== undefined) error.stack = error.stack.replace(message, () => error.message)
 }

@@ -27,9 +27,15 @@ export function varintPrefixed(options: VarintPrefixedOptions = {}): FrameCodec 
   if (!(Number.isSafeInteger(limit) && limit >= 0)) throw new RangeError(`maxFrameLength is ${limit}`)
   return {
     decode(input) {
-      const header = readVarint(input, 0)
-      if (header === undefined) return undefined
-      const { value: length, size } = header
+      // Most messages are short: their varint is one byte.
+      let length = input.at(0)
+      let size = 1
+      if (length >= 0x80) {
+        const header = readVarint(input, 0)
+        if (header === undefined) return undefined
+        length = header.value
+        size = header.size
+      }
       if (length > limit) throw new FrameTooLargeError(length, limit)
       if (input.length < size + length) return undefined
       return input.take(length, size)

@@ -48,6 +48,7 @@ export function oneofEnvelope<
     decode(input) {
       for (;;) {
         const before = input.length
+        if (before === 0) return undefined
         const envelope = codec.decode(input)
         if (envelope === undefined) return undefined
         // A case that is not set may still have a default, on the prototype.

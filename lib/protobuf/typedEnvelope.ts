@@ -132,6 +132,7 @@ class TypedEnvelopeCodec implements Codec<unknown, { type: string; message: unkn
   encode(envelope: { type: string; message: unknown } | RawEnvelope, out: OutgoingBuffer): void {
     if (envelope.type === null) {
       const { id, body } = envelope
+      whole('the id of a raw message', id, 0, 2 ** (8 * this.#typeWidth) - 1)
       this.#encodeHeader(id, body.length, this.#limit, String(id), out)
       return out.append(body)
     }

@@ -75,7 +75,8 @@ export function openUnixConnection<R extends AnyReader = StreamReader, W extends
 
 /**
  * Listens over TCP and calls `clientConnectedCb(reader, writer)` for each connection. If it throws or rejects, the
- * error goes to `onConnectionError` and the connection is closed; the server goes on. A cancellation (code
+ * error goes to `onConnectionError` and the connection is closed (aborted after a {@link TimeoutError}: its peer would
+ * not take what is left); the server goes on. A cancellation (code
  * `ABORT_ERR` or name `AbortError`) closes the connection and is no error. Returning closes nothing: call `writer.close()`.
  *
  * Otherwise like {@link createServer}. (asyncio: `start_server`.)

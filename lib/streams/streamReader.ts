@@ -58,6 +58,7 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   readonly #limit: number
   #eof = false
   #exception: unknown = null
+  #refused: { readonly reason: unknown } | undefined
   #pending: PendingRead | undefined
   #transport: Transport | undefined
   #canPause = true
@@ -250,6 +251,14 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
     return this.#attempt(attempt)
   }
 
+  /**
+   * From now on every read rejects with `error`: what is buffered can no longer be understood. Other than
+   * {@link setException} it says nothing of the connection, to which an answer may still be written and drained.
+   */
+  protected refuseReads(error: unknown): void {
+    this.#refused = { reason: error }
+  }
+
   /** The other end, for messages; `undefined` while there is no transport. */
   protected get peer(): PeerName | undefined {
     return peerOf(this.#transport)
@@ -269,6 +278,7 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
       }
     }
     if (this.#exception !== null) return { reason: this.#exception }
+    if (this.#refused !== undefined) return this.#refused
     return abortedOnEntry(options)
   }
 

@@ -2,7 +2,7 @@
  * Between a transport and a reader/writer pair: what comes goes into the reader, flow control and the end of the
  * connection go to whoever waits on the writer.
  */
-import { ConnectionLostError } from '../errors.ts'
+import { ConnectionLostError, TimeoutError } from '../errors.ts'
 import { Protocol } from '../protocol.ts'
 import { peerOf, type Transport } from '../transport.ts'
 import { abortedOnEntry, DONE, rejected, WaitList, type WaitOptions } from '../wait.ts'
@@ -134,7 +134,9 @@ export class StreamReaderProtocol<
     const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
     // The reason of a plain `controller.abort()` has a number as its code.
     if (code !== 'ABORT_ERR' && name !== 'AbortError') this.#options.report?.(error, transport)
-    transport.close()
+    // What was written may be the answer to the error; but a peer that took too long is not waited for again.
+    if (error instanceof TimeoutError) transport.abort()
+    else transport.close()
   }
 }
 

@@ -57,7 +57,7 @@ export class StreamWriter implements AsyncDisposable {
    * Waits until it is good to write on: at once if the write buffer is not above its high mark, else until it has
    * fallen to the low mark. It is not a flush. Any number of calls may wait.
    *
-   * Rejects with the reason if the connection is lost, with {@link ConnectionLostError} also when it had ended
+   * Rejects with the reader's exception, which is the reason if the connection is lost, and with {@link ConnectionLostError} also when it had ended
    * cleanly before. A `timeoutMs` is how to be rid of a peer that does not read. Cancelled, it changes nothing: what
    * was written goes on being sent. (asyncio: `StreamWriter.drain`.)
    */

@@ -3,7 +3,7 @@
  * Ours pass the same ones.
  */
 import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict'
-import { InvalidStateError } from '../errors.ts'
+import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { BufferedProtocol, type AnyProtocol } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
 import { nextTurn } from '../wait.ts'
@@ -257,6 +257,31 @@ export const transportChecks: readonly TransportCheck[] = [
       strictEqual(count(client.events, 'connectionLost'), 1)
     },
   ),
+
+  check('tells a writer why what it wrote was lost, however it stands', async (client, server) => {
+    await clog(client, server)
+    server.transport.abort({ reset: true })
+    await client.untilEvent('connectionLost')
+    ok(client.lost instanceof ConnectionLostError, `connectionLost(${String(client.lost)}), although bytes were lost`)
+    deepStrictEqual(client.events, ['connectionMade', 'pauseWriting', 'connectionLost'])
+  }),
+
+  check('tells it also when its reading is paused', async (client, server) => {
+    client.transport.pauseReading()
+    await clog(client, server)
+    server.transport.abort({ reset: true })
+    await client.untilEvent('connectionLost')
+    ok(client.lost instanceof ConnectionLostError, `connectionLost(${String(client.lost)}), although bytes were lost`)
+    deepStrictEqual(client.events, ['connectionMade', 'pauseWriting', 'connectionLost'])
+  }),
+
+  check('tells it also when it is closing', async (client, server) => {
+    await clog(client, server)
+    client.transport.close()
+    server.transport.abort({ reset: true })
+    await client.untilEvent('connectionLost')
+    ok(client.lost instanceof ConnectionLostError, `connectionLost(${String(client.lost)}), although bytes were lost`)
+  }),
 
   check('does not call connectionLost from inside close()', async (client) => {
     client.transport.close()

@@ -14,7 +14,7 @@ import { FlowControlMixin } from './flowControlMixin.ts'
 import type { TransportOwner } from './transportOwner.ts'
 
 export interface MemoryPairOptions {
-  /** How long bytes are on their way, in milliseconds; by default they arrive in the next turn. */
+  /** How long each delivery waits, in milliseconds; by default it comes in the next turn. Deliveries wait in line. */
   latencyMs?: number | undefined
   /** The most bytes of one `dataReceived`; 64 KiB by default. 1 finds every mistake in reassembly. */
   chunkSize?: number | undefined
@@ -265,6 +265,8 @@ export class MemoryTransport extends Transport {
     this.#lossRequested = true
     this.#incoming.broken = true
     setImmediate(() => {
+      // What the other end still has to send will not be read any more.
+      if (this.#other.#unsent.length > 0) this.#other.#breakPipe()
       try {
         this.#protocol.connectionLost?.(this.#error)
       } catch (error) {

@@ -107,7 +107,10 @@ export class SocketOutput<T> extends OutgoingBuffer {
   /** The kernel has not taken it all: an empty write behind it tells when it has. Most writes need no such call. */
   #await(size: number): void {
     this.#sending = size
-    this.#socket.write(NOTHING, () => this.#onSent())
+    this.#socket.write(NOTHING, (error) => {
+      // Failed, it says nothing but that: the socket is about to tell why it is lost.
+      if (!error) this.#onSent()
+    })
   }
 
   #onSent(): void {

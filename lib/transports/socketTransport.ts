@@ -370,9 +370,10 @@ export class SocketTransport extends Transport {
 
   #closed(): void {
     this.#down = true
-    // What goes wrong in reading is not noticed while reading is paused.
+    // What goes wrong in reading is not noticed while reading is paused, unless something that was to be sent is lost.
     const cause = this.#error?.cause as NodeJS.ErrnoException | undefined
-    if (this.#paused && !this.#closing && cause?.syscall === 'read') return
+    const unharmed = this.getWriteBufferSize() === 0 && !this.#eofWritten
+    if (this.#paused && !this.#closing && unharmed && cause?.syscall === 'read') return
     this.#finish()
   }
 

@@ -10,6 +10,8 @@ export class QbpClient {
   sent = 0
   received = 0
   readonly user: string
+  /** Why nothing is heard any more. */
+  #failure: Error | undefined
   readonly #reader: QbpReader
   readonly #writer: QbpWriter
   readonly #onSaid: (said: qbp.Said, client: QbpClient) => void
@@ -72,6 +74,7 @@ export class QbpClient {
 
   #ask<K extends Incoming['type']>(request: Outgoing, type: K): Promise<Answer<K>> {
     return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure)
       this.#waiting.push({ type, resolve, reject })
       this.#send(request)
     })
@@ -94,6 +97,7 @@ export class QbpClient {
     } catch (error) {
       failure = error as Error
     }
+    this.#failure = failure
     this.#writer.close()
     for (const request of this.#waiting) request.reject(failure)
   }

@@ -19,7 +19,8 @@ const types = {
 export type Incoming = Envelope<typeof types>
 export type Outgoing = EnvelopeInput<typeof types>
 
+// The longest is joined: fifty lines of 4 KiB, and the names of the members.
 /** Type id of two bytes, length of four, body; to be spread into the options of startServer and openConnection. */
-export const qbpStreams = framed(typedEnvelope(types, { maxMessageLength: 64 * 1024 }))
+export const qbpStreams = framed(typedEnvelope(types, { maxMessageLength: 512 * 1024 }))
 export type QbpReader = ReturnType<typeof qbpStreams.reader>
 export type QbpWriter = ReturnType<typeof qbpStreams.writer>

@@ -7,6 +7,8 @@ import { qbpStreams, type Incoming, type Outgoing, type QbpReader, type QbpWrite
 
 /** How many lines a room remembers. */
 const HISTORY = 50
+/** How many rooms there may be. */
+const MOST_ROOMS = 1000
 /** How long a client may leave what it is sent unread before it is dropped. */
 const PATIENCE_MS = 5000
 
@@ -67,7 +69,7 @@ class Session {
       }
       this.#writer.close()
     } finally {
-      for (const room of this.rooms) room.members.delete(this)
+      this.#leaveAll()
     }
   }
 
@@ -95,14 +97,19 @@ class Session {
     if (this.user === '') throw new InvalidStateError(`${envelope.type} before hello`)
     switch (envelope.type) {
       case 'join': {
-        const room = this.#server.room(envelope.message.room)
+        const { room: name } = envelope.message
+        if (!this.#server.rooms.has(name) && this.#server.rooms.size === MOST_ROOMS) {
+          return this.send({ type: 'refused', message: { reason: `no room for ${name}` } })
+        }
+        const room = this.#server.room(name)
         room.members.add(this)
         this.rooms.add(room)
         const members = [...room.members].map((member) => member.user)
         return this.send({ type: 'joined', message: { room: room.name, members, history: room.history } })
       }
       case 'leave': {
-        const room = this.#server.room(envelope.message.room)
+        const room = this.#server.rooms.get(envelope.message.room)
+        if (room === undefined) return
         room.members.delete(this)
         this.rooms.delete(room)
         return
@@ -116,8 +123,8 @@ class Session {
 
   /** Tells everybody in the room. The speaker waits for the slowest listener; speakers of other rooms do not. */
   async #say({ room: name, text }: qbp.Say): Promise<void> {
-    const room = this.#server.room(name)
-    if (!room.members.has(this)) return this.send({ type: 'refused', message: { reason: `not in ${name}` } })
+    const room = this.#server.rooms.get(name)
+    if (!room?.members.has(this)) return this.send({ type: 'refused', message: { reason: `not in ${name}` } })
     const said = { room: name, number: ++room.lines, user: this.user, text }
     room.history.push(said)
     if (room.history.length > HISTORY) room.history.shift()
@@ -130,11 +137,17 @@ class Session {
 
   /** Both sides have counted; a client that has said goodbye has nothing more to say. */
   async #end(): Promise<void> {
+    this.#leaveAll()
     this.send({ type: 'goodbye', message: { received: this.#received, sent: this.#sent + 1 } })
-    const rest = await this.#reader.read(-1, { timeoutMs: PATIENCE_MS })
+    const rest = await this.#reader.read(1024, { timeoutMs: PATIENCE_MS })
     if (rest.length > 0)
       throw new InvalidFrameError(`${rest.length} bytes after the end of the session of ${this.user}`)
     this.#writer.close()
+  }
+
+  #leaveAll(): void {
+    for (const room of this.rooms) room.members.delete(this)
+    this.rooms.clear()
   }
 }
 

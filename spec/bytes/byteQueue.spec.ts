@@ -423,6 +423,25 @@ describe('ByteQueue', () => {
     })
   })
 
+  describe('against a peer that mixes single bytes with large chunks', () => {
+    it('holds about as much memory as it was sent', async () => {
+      setFlagsFromString('--expose-gc')
+      const collect = runInNewContext('gc') as () => void
+      const held = async (): Promise<number> => {
+        await new Promise((resolve) => setImmediate(resolve))
+        collect()
+        return process.memoryUsage().arrayBuffers
+      }
+      const queue = new ByteQueue()
+      const before = await held()
+      for (let i = 0; i < 1000; i++) {
+        queue.push(Uint8Array.of(i))
+        queue.push(new Uint8Array(1024))
+      }
+      expect((await held()) - before).toBeLessThan(2 * queue.length)
+    })
+  })
+
   describe('against an array of bytes', () => {
     type Step = readonly [
       operation: 'push' | 'take' | 'peek' | 'skip' | 'at' | 'uint' | 'indexOf' | 'clear',

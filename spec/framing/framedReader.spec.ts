@@ -12,6 +12,7 @@ import type { Decoder } from '../../lib/framing/codec.ts'
 import { framed } from '../../lib/framing/framed.ts'
 import { FramedReader } from '../../lib/framing/framedReader.ts'
 import { lengthPrefixed } from '../../lib/framing/lengthPrefixed.ts'
+import { memoryStreams } from '../../lib/testing/index.ts'
 import { startServer, type StreamReaderOptions } from '../../lib/index.ts'
 import { everySplit, latin1, texts } from '../support/everySplit.ts'
 import { netDial, netError, netPromise, netStop, netTurns } from '../support/netTools.ts'
@@ -282,13 +283,26 @@ describe('FramedReader', () => {
         const error = await netError<FrameTooLargeError>(reader.readMessage())
         expect(error).toBeInstanceOf(FrameTooLargeError)
         expect(error.peer).toBeUndefined()
-        expect(reader.exception()).toBe(error)
+        // That is about the connection, which is as it was.
+        expect(reader.exception()).toBeNull()
         for (const read of [reader.readMessage(), reader.readExactly(1), reader.readLine(), reader.read(1)]) {
           await expect(read).rejects.toBe(error)
         }
         reader.feedEof()
         await expect(reader.readMessage()).rejects.toBe(error)
       }
+    })
+
+    it('leaves the connection open for an answer, which can be drained', async () => {
+      const [client, server] = memoryStreams(framed(lengthPrefixed({ lengthFieldLength: 1, maxFrameLength: 10 })))
+      client.writer.write(Uint8Array.of(11))
+      await expect(server.reader.readMessage()).rejects.toBeInstanceOf(FrameTooLargeError)
+      server.writer.writeMessage('too long')
+      await server.writer.drain()
+      server.writer.close()
+      expect(Buffer.from((await client.reader.readMessage())!).toString()).toBe('too long')
+      client.writer.close()
+      await Promise.all([client.writer.waitClosed(), server.writer.waitClosed()])
     })
 
     it('rejects the read that waits, once', async () => {
