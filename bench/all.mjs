@@ -4,7 +4,11 @@ import { fileURLToPath } from 'node:url'
 
 for (const name of ['framed', 'echo', 'idle']) {
   console.log(`\n${name}`)
-  spawnSync(process.execPath, [fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), ...process.argv.slice(2)], {
-    stdio: 'inherit',
-  })
+  spawnSync(
+    process.execPath,
+    [fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), ...(name === 'idle' ? [] : process.argv.slice(2))],
+    {
+      stdio: 'inherit',
+    },
+  )
 }

@@ -13,10 +13,14 @@ const table = Object.fromEntries(peers.map((peer) => [peer.name, {}]))
 for (const size of [1024, 10_240, 102_400]) {
   for (const connections of [1, 10]) {
     const unit = Buffer.alloc(size)
-    const figures = await rounds(peers, count, ({ at }) => flood({ port: at.port, connections, depth: 1, unit, ms }))
-    for (const [name, ratio] of ratios(figures, 'net'))
+    const figures = await rounds(peers, count, ({ at }) =>
+      flood({ port: at.port, pid: at.pid, connections, depth: 1, unit, ms }),
+    )
+    for (const [name, ratio] of ratios(figures, 'net', 'rate'))
       table[name][`${size / 1024} KiB ${connections}c`] = Number(ratio.toFixed(2))
-    console.log(`  ${size} B ${connections}c: net did ${Math.round(median(figures.get('net')))} echoes/s`)
+    console.log(
+      `  ${size} B ${connections}c: net did ${Math.round(median(figures.get('net').map(({ rate }) => rate)))} echoes/s`,
+    )
   }
 }
 console.table(table)

@@ -27,19 +27,31 @@ const cells = [64, 1024].flatMap((size) => [
   { size, connections: 1, depth: 64 },
   { size, connections: 16, depth: 64 },
   { size, connections: 1, depth: 1 },
+  { size, connections: 16, depth: 1 },
 ])
 console.log(
   `messages/s as a ratio to '${peers[0].name}', median of ${count} rounds of ${ms} ms; c = connections, d = in flight`,
 )
-const table = Object.fromEntries(peers.map((peer) => [peer.name, {}]))
+const [table, cpuTable] = [0, 1].map(() => Object.fromEntries(peers.map((peer) => [peer.name, {}])))
 for (const { size, connections, depth } of cells) {
   const unit = Buffer.alloc(size + 4)
   unit.writeUInt32BE(size)
-  const figures = await rounds(peers, count, ({ at }) => flood({ port: at.port, connections, depth, unit, ms }))
+  const figures = await rounds(peers, count, ({ at }) =>
+    flood({ port: at.port, pid: at.pid, connections, depth, unit, ms }),
+  )
   const column = `${size} B ${connections}c d${depth}`
-  for (const [name, ratio] of ratios(figures, peers[0].name)) table[name][column] = Number(ratio.toFixed(2))
-  console.log(`  ${column}: '${peers[0].name}' did ${Math.round(median(figures.get(peers[0].name)))} messages/s`)
+  for (const [key, shown] of [
+    ['rate', table],
+    ['perCpu', cpuTable],
+  ]) {
+    for (const [name, ratio] of ratios(figures, peers[0].name, key)) shown[name][column] = Number(ratio.toFixed(2))
+  }
+  console.log(
+    `  ${column}: '${peers[0].name}' did ${Math.round(median(figures.get(peers[0].name).map(({ rate }) => rate)))} messages/s`,
+  )
 }
 console.table(table)
+console.log('the same per second of the server’s CPU time')
+console.table(cpuTable)
 for (const { at } of peers) await at.stop()
 process.exit()

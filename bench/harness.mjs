@@ -2,6 +2,7 @@
 // on another. Peers take turns within every round, and every figure is a ratio to the rival of the same round.
 import { spawn, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import net from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -43,11 +44,25 @@ export async function startPeer(command, args, { cpu = 0 } = {}) {
 
 export const server = (name) => fileURLToPath(new URL(`servers/${name}`, import.meta.url))
 
+/** Nanoseconds of CPU that all threads of a process have used, where /proc tells; else NaN. */
+export function cpuTime(pid) {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`)
+    return threads.reduce(
+      (sum, id) => sum + Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
+      0,
+    )
+  } catch {
+    return NaN
+  }
+}
+
 /**
  * Keeps `depth` units of `unit` bytes in flight on each of `connections` for `ms`, against a server that sends every
- * byte back. Resolves with units per second. It only counts bytes, so that it costs less than any server.
+ * byte back. Resolves with units per second, and per second of the server's CPU time: on a machine with other work
+ * the second is the steadier figure. It only counts bytes, so that it costs less than any server.
  */
-export async function flood({ port, connections, depth, unit, ms, warmupMs = ms / 4 }) {
+export async function flood({ port, pid, connections, depth, unit, ms, warmupMs = ms / 4 }) {
   const size = unit.length
   const block = Buffer.concat(Array.from({ length: depth }, () => unit))
   let units = 0
@@ -75,12 +90,13 @@ export async function flood({ port, connections, depth, unit, ms, warmupMs = ms 
   const poll = () => stopped || setImmediate(poll)
   poll()
   await new Promise((resolve) => setTimeout(resolve, warmupMs))
-  const [from, start] = [units, performance.now()]
+  const [from, start, cpu] = [units, performance.now(), cpuTime(pid)]
   await new Promise((resolve) => setTimeout(resolve, ms))
   const rate = ((units - from) / (performance.now() - start)) * 1000
+  const perCpu = ((units - from) / (cpuTime(pid) - cpu)) * 1e9
   stopped = true
   for (const socket of sockets) socket.destroy()
-  return rate
+  return { rate, perCpu }
 }
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
@@ -98,7 +114,9 @@ export async function rounds(peers, count, measure) {
 }
 
 /** The median over the rounds of the ratio to the rival's figure of the same round. */
-export function ratios(figures, rival) {
+export function ratios(figures, rival, key) {
   const base = figures.get(rival)
-  return new Map([...figures].map(([name, values]) => [name, median(values.map((value, i) => value / base[i]))]))
+  return new Map(
+    [...figures].map(([name, values]) => [name, median(values.map((value, i) => value[key] / base[i][key]))]),
+  )
 }

@@ -1,17 +1,18 @@
 // What an idle connection costs: the resident memory of a server with 10,000 of them, each after one echo.
 // Measured as an idle server is: after V8 has had the twelve seconds of rest in which it gives unused heap back.
 // The collections are asked for, so that the figure does not depend on when the last one was.
-//   node bench/idle.mjs [connections]
+//   node bench/idle.mjs [connections] [rounds]
 import { once } from 'node:events'
 import net from 'node:net'
 import { server, startPeer } from './harness.mjs'
 
 const COUNT = Number(process.argv[2] ?? 10_000)
+const ROUNDS = Number(process.argv[3] ?? 3)
 const STEP = 200
 const REST_MS = 12_000
 
 const rest = async (peer) => {
-  await peer.ask('gc')
+  for (let i = 0; i < 5; i++) await peer.ask('gc')
   await new Promise((resolve) => setTimeout(resolve, REST_MS))
 }
 
@@ -40,11 +41,11 @@ async function measure(style) {
 }
 
 const table = {}
-for (let round = 0; round < 3; round++) {
+for (let round = 0; round < ROUNDS; round++) {
   for (const style of ['net', 'protocol', 'streams']) (table[style] ??= []).push(await measure(style))
 }
-const middle = (style, key) => table[style].map((row) => row[key]).sort((a, b) => a - b)[1]
-console.log(`${COUNT} idle connections, median of 3`)
+const middle = (style, key) => table[style].map((row) => row[key]).sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]
+console.log(`${COUNT} idle connections, median of ${ROUNDS}`)
 console.table(
   Object.fromEntries(
     Object.keys(table).map((style) => [
