@@ -56,12 +56,13 @@ describe('the street', () => {
     expect(foreign).toEqual([])
   })
 
-  it('has no default exports, no utils, and files of at most 400 lines', () => {
+  it('has no default exports, no utils, and files of at most 400 lines, unless their head says why', () => {
     for (const file of files) {
       const source = readFileSync(join(lib, file), 'utf8')
       expect(file).not.toMatch(/utils|helpers|common|core|types\.ts/)
       expect([file, /^export default/m.test(source)]).toEqual([file, false])
-      expect([file, source.split('\n').length > 480]).toEqual([file, false])
+      const tooLong = source.split('\n').length > 400 && !/Above 400 lines: /.test(source)
+      expect([file, tooLong]).toEqual([file, false])
     }
   })
 })

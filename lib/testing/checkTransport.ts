@@ -1,6 +1,6 @@
 /**
  * What every stream transport must do, as checks that run against yours: the contract of transport.ts, executable.
- * Ours pass the same ones.
+ * Ours pass the same ones. (Above 400 lines: it is a list, to be read from top to bottom.)
  */
 import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
