@@ -7,6 +7,7 @@ import { createConnection } from '../../lib/index.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { everySplit, latin1, texts } from '../support/everySplit.ts'
 import { netDefer, netDial, netListen, netRoundTrip, netServe, netTurns, NetWatched } from '../support/netTools.ts'
+import { memoryPair, RecordingProtocol } from '../../lib/testing/index.ts'
 
 const codec = lengthPrefixed({ lengthFieldLength: 1, maxFrameLength: 100 })
 
@@ -371,5 +372,39 @@ describe('FramedProtocol', () => {
     peer.socket.write('\x03xyz')
     await protocol.until('message:xyz')
     expect(protocol.log).toEqual(['message:xyz'])
+  })
+})
+
+describe('FramedProtocol', () => {
+  it('that is paused among the last messages gets its end after the rest', async () => {
+    const seen: string[] = []
+    // Every byte is a message, but the last three only once the stream has ended.
+    class Bytes extends FramedProtocol<number> {
+      constructor() {
+        super({
+          decode: (input) => (input.length > 3 ? input.take(1)[0] : undefined),
+          decodeEof: (input) => (input.length > 0 ? input.take(1)[0] : undefined),
+          encode: () => {},
+        })
+      }
+      override messageReceived(message: number): void {
+        seen.push(String(message))
+        if (message === 3) this.pauseReading()
+      }
+      override endReceived(): void {
+        seen.push('end')
+      }
+    }
+    const server = new Bytes()
+    const client = new RecordingProtocol()
+    memoryPair(client, server)
+    client.transport.write(Uint8Array.of(1, 2, 3, 4, 5))
+    client.transport.writeEof()
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(seen).toEqual(['1', '2', '3'])
+    server.resumeReading()
+    expect(seen).toEqual(['1', '2', '3', '4', '5', 'end'])
+    await client.untilEvent('connectionLost')
+    expect(client.lost).toBeNull()
   })
 })

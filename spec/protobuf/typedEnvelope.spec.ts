@@ -116,6 +116,11 @@ describe('typedEnvelope', () => {
       expect(Buffer.from(encodeMessage(raw, envelope))).toEqual(unknown)
     })
 
+    it('does not write a raw one under another number', () => {
+      const raw = typedEnvelope(types, { unknownType: 'raw' })
+      expect(() => encodeMessage(raw, { type: null, id: 65537, body: new Uint8Array(0) })).toThrow(RangeError)
+    })
+
     it('holds it to the general limit all the same', () => {
       const decoder = new MessageDecoder(typedEnvelope(types, { unknownType: 'skip', maxMessageLength: 1 }))
       decoder.push(unknown)
