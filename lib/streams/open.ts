@@ -96,6 +96,11 @@ export function startUnixServer<R extends AnyReader = StreamReader, W extends St
   return serve((factory) => createUnixServer(factory, options), clientConnectedCb, options)
 }
 
+/** The two halves in both their forms. */
+export function toStreams<R, W>(reader: R, writer: W): Streams<R, W> {
+  return Object.assign([reader, writer] as [R, W], { reader, writer })
+}
+
 async function open<R extends AnyReader, W extends StreamWriter>(
   connect: (factory: () => StreamReaderProtocol<R, W>) => Promise<[Transport, StreamReaderProtocol<R, W>]>,
   classes: StreamClasses<R, W>,
@@ -105,7 +110,7 @@ async function open<R extends AnyReader, W extends StreamWriter>(
   const [transport, protocol] = await connect(() => makeProtocol(reader, undefined, options))
   try {
     const writer = protocol.createWriter(transport, reader)
-    return Object.assign([reader, writer] as [R, W], { reader, writer })
+    return toStreams(reader, writer)
   } catch (error) {
     transport.abort()
     throw error

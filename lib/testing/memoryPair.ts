@@ -1,7 +1,7 @@
 import type { ErrorHandler } from '../diagnostics.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import type { AnyReader, StreamClasses, Streams } from '../streams/open.ts'
-import { streamFactories } from '../streams/open.ts'
+import { streamFactories, toStreams } from '../streams/open.ts'
 import type { StreamReader } from '../streams/streamReader.ts'
 import type { StreamWriter } from '../streams/streamWriter.ts'
 import type { Transport } from '../transport.ts'
@@ -43,9 +43,8 @@ export function memoryStreams<R extends AnyReader = StreamReader, W extends Stre
     makeProtocol(readers[1], undefined, protocolOptions),
   ]
   const [client, server] = memoryPair(a, b, options)
-  const streams = (reader: R, writer: W): Streams<R, W> => Object.assign([reader, writer] as [R, W], { reader, writer })
   return [
-    streams(readers[0], a.createWriter(client, readers[0])),
-    streams(readers[1], b.createWriter(server, readers[1])),
+    toStreams(readers[0], a.createWriter(client, readers[0])),
+    toStreams(readers[1], b.createWriter(server, readers[1])),
   ]
 }

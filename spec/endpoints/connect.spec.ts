@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import * as net from 'node:net'
 import { createConnection, createUnixConnection } from '../../lib/endpoints/connect.ts'
 import { ConnectError, TimeoutError } from '../../lib/errors.ts'
@@ -69,6 +70,23 @@ describe('createConnection', () => {
     const { port, accepted } = await listening()
     abortAfter(await createConnection(NetRecorder, { port }))
     expect((await accepted()).socket.remoteAddress).toBe(HOST)
+  })
+
+  it('closes a socket that it was to take over when the factory throws', async () => {
+    const listener = net.createServer().listen(0, HOST)
+    await once(listener, 'listening')
+    const sock = net.connect((listener.address() as net.AddressInfo).port, HOST)
+    await once(sock, 'connect')
+    const failure = new Error('no protocol today')
+    const connected = createConnection(
+      () => {
+        throw failure
+      },
+      { sock },
+    )
+    await expect(connected).rejects.toBe(failure)
+    expect(sock.destroyed).toBe(true)
+    await new Promise((resolve) => listener.close(resolve))
   })
 
   it('takes either a port or a sock, and only one (A53)', async () => {

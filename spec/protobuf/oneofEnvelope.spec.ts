@@ -1,5 +1,5 @@
 import { UnknownTypeError } from '../../lib/index.ts'
-import { encodeMessage, MessageDecoder } from '../../lib/framing/index.ts'
+import { encodeMessage, MessageDecoder, varintPrefixed, type FrameCodec } from '../../lib/framing/index.ts'
 import { oneofEnvelope, type MessageType } from '../../lib/protobuf/index.ts'
 import staticTypes from '../fixtures/personStatic.cjs'
 import { Envelope as TsProtoEnvelope } from '../fixtures/personTsProto.ts'
@@ -41,6 +41,23 @@ for (const [library, type] of Object.entries(envelopes)) {
     })
 
     const empty = Uint8Array.of(2, 0x08, 5)
+
+    it('never asks its framing about nothing, also after it has skipped the last envelope', () => {
+      const framing = varintPrefixed()
+      const lengths: number[] = []
+      const watched: FrameCodec = {
+        decode: (input) => {
+          lengths.push(input.length)
+          return framing.decode(input)
+        },
+        encode: (message, out) => framing.encode(message, out),
+        encodeHeader: (length, out) => framing.encodeHeader(length, out),
+      }
+      const decoder = new MessageDecoder(oneofEnvelope(type, ['ping'], { unknownType: 'skip', framing: watched }))
+      decoder.push(empty)
+      expect(decoder.next()).toBeUndefined()
+      expect(lengths).toEqual([empty.length])
+    })
 
     it('ends the stream at an envelope without a known case, unless told otherwise', () => {
       const decoder = new MessageDecoder(codec)
