@@ -7,12 +7,20 @@ interface Published extends ConnectionEvent {
   event: string
 }
 
-/** What is published on the channels from now on. */
+/**
+ * What is published from now on of connections that open from now on. The channels are the process's: a connection that
+ * another spec file left behind in the same worker may still be closing.
+ */
 function listen(): Published[] {
   const published: Published[] = []
+  const opened = new Set<object>()
   for (const event of ['open', 'close', 'error']) {
     const name = `millrace:connection:${event}`
-    const listener = (message: unknown): void => void published.push({ event, ...(message as ConnectionEvent) })
+    const listener = (message: unknown): void => {
+      const told = message as ConnectionEvent
+      if (event === 'open') opened.add(told.transport)
+      if (opened.has(told.transport)) published.push({ event, ...told })
+    }
     subscribe(name, listener)
     netDefer(() => unsubscribe(name, listener))
   }
