@@ -81,8 +81,16 @@ export class LimitOverrunError extends MillraceError {
   }
 }
 
-/** The peer's bytes break the rules of the framing. Nothing after them can be trusted: close the connection. */
+/**
+ * The peer's bytes break the rules of the framing. Unless the error is {@link recoverable}, nothing after them can be
+ * trusted: close the connection.
+ */
 export abstract class FrameError extends MillraceError {
+  /**
+   * Whether the decoder knows where the next message begins, and skips to it by itself: then this one message is lost
+   * and reading may go on. Only decoders that were told to do so (`onTooLong: 'discard'`) raise such errors.
+   */
+  recoverable = false
   /** The connection the bytes came from, where it is known. */
   peer: PeerName | undefined
   static {

@@ -110,7 +110,7 @@ describe('errors', () => {
   })
 
   it('have their fields, and no others, as properties of their own', () => {
-    expect(Object.keys(new FrameTooLargeError(9, 8)).sort()).toEqual(['code', 'limit', 'peer', 'size'])
+    expect(Object.keys(new FrameTooLargeError(9, 8)).sort()).toEqual(['code', 'limit', 'peer', 'recoverable', 'size'])
     expect(Object.keys(new TimeoutError('read', 20)).sort()).toEqual(['code', 'operation', 'timeoutMs'])
   })
 
@@ -267,6 +267,7 @@ describe('errors', () => {
         message: '1 byte does not decode as T at byte 0: x',
         code: 'ERR_MILLRACE_DECODE',
         peer: undefined,
+        recoverable: false,
         type: 'T',
         size: 1,
         offset: 0,

@@ -25,6 +25,7 @@ export class ByteQueue {
   /** If the last chunk of `#rest` is a block of ours: the block, and how much of it is filled. */
   #block: Uint8Array | undefined
   #blockLength = 0
+  #revision = 0
   /** Where the last look into `#rest` ended, and that chunk's distance from the end of the head: a search goes on there. */
   #cursor = 0
   #cursorStart = 0
@@ -32,6 +33,11 @@ export class ByteQueue {
   /** The number of bytes in the queue. */
   get length(): number {
     return this.#length
+  }
+
+  /** Another number whenever the front has changed: what was found out about the buffered bytes then holds no longer. */
+  get revision(): number {
+    return this.#revision
   }
 
   /** Adds a chunk at the back. An empty one is ignored. */
@@ -93,6 +99,7 @@ export class ByteQueue {
       const bytes = this.#head.subarray(start, end)
       this.#offset = end
       this.#length -= skip + n
+      this.#revision++
       return bytes
     }
     const bytes = this.peek(n, skip)
@@ -120,6 +127,7 @@ export class ByteQueue {
   skip(n: number): void {
     if (!(n >= 0 && n <= this.#length)) this.#refuse(n)
     this.#length -= n
+    this.#revision++
     let left = n
     while (left >= this.#head.length - this.#offset && this.#head !== EMPTY) {
       left -= this.#head.length - this.#offset

@@ -12,14 +12,15 @@ export type { Encoder } from '../transport.ts'
  * Finds messages in buffered bytes.
  *
  * A message may be anything but `undefined`. It may share memory with the queue's chunks, which are never written to
- * again. A decoder that keeps no state between messages can serve any number of connections; one that does is given
- * as a function that makes one per connection.
+ * again. A decoder that keeps no state between calls can serve any number of connections; one that does has
+ * {@link clone}, or is given as a function that makes one per connection.
  */
 export interface Decoder<T> {
   /**
    * Takes one message off the front of `input` and returns it. If it is not all there, takes nothing and returns
    * `undefined`; it is called again when there is more. Throws a `FrameError` if the bytes cannot be a message: then
-   * nothing after them can be decoded, and it is not called again.
+   * nothing after them can be decoded, and it is not called again; unless the error is `recoverable`, when it goes on
+   * with the next message. Bytes that belong to no message (the rest of one that is discarded) it may take at any time.
    *
    * A limit is to be checked from the header alone, and no memory may be taken on the word of a header.
    */
@@ -31,10 +32,15 @@ export interface Decoder<T> {
    * may find `input` empty, `decode` never does.
    */
   decodeEof?(input: ByteQueue): T | undefined
+
+  /** A decoder with the same options and none of the state: each connection takes one. Absent where there is no state. */
+  clone?(): Decoder<T>
 }
 
 /** Both directions. `In` is what is decoded, `Out` what may be encoded. */
-export interface Codec<In, Out = In> extends Decoder<In>, Encoder<Out> {}
+export interface Codec<In, Out = In> extends Decoder<In>, Encoder<Out> {
+  clone?(): Codec<In, Out>
+}
 
 /** A codec whose messages are the frames themselves, and that can write a frame's header alone. */
 export interface FrameCodec extends Codec<Uint8Array, Uint8Array | string> {
@@ -45,12 +51,14 @@ export interface FrameCodec extends Codec<Uint8Array, Uint8Array | string> {
   encodeHeader(length: number, out: OutgoingBuffer): void
 }
 
-/** A codec without state, or a function that makes one for each connection. */
+/** A codec, or a function that makes one for each connection. */
 export type Source<C extends object> = C | (() => C)
 
-/** The codec itself. */
+/** A codec for one connection: what the function makes, a clone of what has state, or the codec itself. */
 export function resolveSource<C extends object>(source: Source<C>): C {
-  return typeof source === 'function' ? (source as () => C)() : source
+  if (typeof source === 'function') return (source as () => C)()
+  const { clone } = source as { clone?: () => C }
+  return clone === undefined ? source : clone.call(source)
 }
 
 /** One message as bytes, for use without a stream. */

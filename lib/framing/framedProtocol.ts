@@ -31,6 +31,12 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   /** One message has come. What it throws is fatal, as in `dataReceived`. */
   abstract messageReceived(message: In): void
 
+  /**
+   * The codec has dropped a message, as its options told it to, and goes on with the next: a `recoverable` error. Does
+   * nothing by default. What it throws is fatal; to close the connection over it, throw the error.
+   */
+  messageDiscarded(_error: FrameError): void {}
+
   /** The peer has ended its side, between messages. Returns whether to stay open for writing; false by default. */
   endReceived(): boolean | void {}
 
@@ -110,6 +116,21 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     return (this.#codec ??= this.createCodec())
   }
 
+  /** The next message that is whole and good. */
+  #next(codec: Codec<In, Out>, queue: ByteQueue, transport: Transport): In | undefined {
+    for (;;) {
+      try {
+        return decodeNext(codec, queue, this.#eof, this.#eof ? peerOf(transport) : undefined)
+      } catch (error) {
+        if (!(error instanceof FrameError)) throw error
+        nameThePeer(error, peerOf(transport))
+        if (!error.recoverable) throw error
+        this.messageDiscarded(error)
+        if (this.#paused || transport.isClosing()) return undefined
+      }
+    }
+  }
+
   #deliver(): void {
     const codec = this.#getCodec()
     const transport = this.transport
@@ -117,13 +138,10 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     this.#delivering = true
     try {
       while (!this.#paused && !transport.isClosing()) {
-        const message = decodeNext(codec, queue, this.#eof, this.#eof ? peerOf(transport) : undefined)
+        const message = this.#next(codec, queue, transport)
         if (message === undefined) return
         this.messageReceived(message)
       }
-    } catch (error) {
-      if (error instanceof FrameError) nameThePeer(error, peerOf(transport))
-      throw error
     } finally {
       this.#delivering = false
     }

@@ -10,7 +10,7 @@ import { decodeNext } from './messageDecoder.ts'
  *
  * When the decoder fails, the messages before have been delivered, and from then on every read rejects with that same
  * error: there is no telling where the next message begins. The connection is left open, for the handler to answer
- * and close.
+ * and close. An error that is `recoverable` rejects one read alone: the next one gives the message after it.
  */
 export class FramedReader<T> extends StreamReader<T> {
   readonly #attempt: (queue: ByteQueue, eof: boolean) => T | undefined
@@ -53,7 +53,10 @@ export class FramedReader<T> extends StreamReader<T> {
   #decoderFailed(error: unknown): unknown {
     // A stream that was cut is at its end, as it says itself.
     if (error instanceof IncompleteReadError) return error
-    if (error instanceof FrameError) nameThePeer(error, this.peer)
+    if (error instanceof FrameError) {
+      nameThePeer(error, this.peer)
+      if (error.recoverable) return error
+    }
     this.refuseReads(error)
     return error
   }

@@ -1,6 +1,6 @@
 import { toBytes } from '../bytes/allocate.ts'
 import { ByteQueue } from '../bytes/byteQueue.ts'
-import { IncompleteReadError, InvalidStateError } from '../errors.ts'
+import { FrameError, IncompleteReadError, InvalidStateError } from '../errors.ts'
 import { resolveSource, type Decoder, type Source } from './codec.ts'
 
 /**
@@ -11,7 +11,8 @@ import { resolveSource, type Decoder, type Source } from './codec.ts'
  * for (const message of decoder) …
  * ```
  *
- * The messages before an error are given out first; after it, every call throws that same error.
+ * The messages before an error are given out first; after it, every call throws that same error, or goes on with the
+ * message after if the error is `recoverable`.
  */
 export class MessageDecoder<T> implements Iterable<T> {
   readonly #decoder: Decoder<T>
@@ -48,7 +49,7 @@ export class MessageDecoder<T> implements Iterable<T> {
     try {
       return decodeNext(this.#decoder, this.#queue, this.#ended)
     } catch (error) {
-      this.#error = { reason: error }
+      if (!(error instanceof FrameError && error.recoverable)) this.#error = { reason: error }
       throw error
     }
   }
