@@ -235,8 +235,8 @@ export class TimeoutError extends MillraceError {
   static {
     brand(this, 'TimeoutError')
   }
-  constructor(operation: string, timeoutMs: number) {
-    super(`${operation} took longer than ${timeoutMs} ms`)
+  constructor(operation: string, timeoutMs: number, message = `${operation} took longer than ${timeoutMs} ms`) {
+    super(message)
     this.operation = operation
     this.timeoutMs = timeoutMs
   }

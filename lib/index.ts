@@ -1,16 +1,22 @@
 // For users: connections with a reader and a writer, …
+export { openConnection, openUnixConnection, startServer, startUnixServer } from './streams/open.ts'
+export type {
+  AnyReader,
+  ReaderFactory,
+  StreamClasses,
+  StreamProtocolFactory,
+  Streams,
+} from './streams/streamClasses.ts'
+export { StreamServer } from './streams/streamServer.ts'
 export {
-  openConnection,
-  openUnixConnection,
-  startServer,
-  startUnixServer,
-  type AnyReader,
-  type ReaderFactory,
-  type StreamClasses,
-  type StreamProtocolFactory,
-  type Streams,
-} from './streams/open.ts'
-export { StreamReader, type ReadAttempt, type Separator, type StreamReaderOptions } from './streams/streamReader.ts'
+  StreamReader,
+  type ReadAttempt,
+  type ReadUntilOptions,
+  type Separator,
+  type StreamReaderOptions,
+} from './streams/streamReader.ts'
+export type { MinRate, ReadOptions } from './streams/readProgress.ts'
+export type { NumberFormat, NumberOf } from './streams/numberFormat.ts'
 export { StreamWriter } from './streams/streamWriter.ts'
 export {
   StreamReaderProtocol,
@@ -34,7 +40,7 @@ export {
   type TcpListenOptions,
   type UnixListenOptions,
 } from './endpoints/listen.ts'
-export { Server, type ServerSocket } from './endpoints/server.ts'
+export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
 export {
   BaseProtocol,
   BufferedProtocol,

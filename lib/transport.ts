@@ -15,6 +15,7 @@
 import { OutgoingBuffer } from './bytes/outgoingBuffer.ts'
 import { NotImplementedError, type PeerName } from './errors.ts'
 import type { AnyProtocol } from './protocol.ts'
+import type { WaitOptions } from './wait.ts'
 
 /** What `getExtraInfo` knows; a transport may have more keys, and need not have these. */
 export interface ExtraInfo {
@@ -137,6 +138,15 @@ export abstract class WriteTransport extends BaseTransport {
     const out = new OutgoingBuffer()
     encoder.encode(message, out)
     this.writeLines(out.take())
+  }
+
+  /**
+   * Resolves when all that was written is taken by the system (which is not to say by the peer); at once if nothing is
+   * left. Any number of calls may wait; one that is cancelled changes nothing. Rejects with ConnectionLostError if the
+   * connection is gone, or ends with bytes unsent.
+   */
+  flush(_options?: WaitOptions): Promise<void> {
+    return notImplemented(this, 'flush')
   }
 
   /** Ends the write side after what is buffered; reading goes on. May be called again; does nothing when closing. */

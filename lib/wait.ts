@@ -175,6 +175,14 @@ export class WaitList<T = void> {
     return waiter.promise
   }
 
+  /** Resolves the one that has waited longest. */
+  resolveFirst(value: T): void {
+    for (const waiter of this.#waiters ?? []) {
+      this.#waiters!.delete(waiter)
+      return waiter.resolve(value)
+    }
+  }
+
   resolveAll(value: T): void {
     for (const waiter of this.#takeAll()) waiter.resolve(value)
   }

@@ -34,6 +34,7 @@ describe('the public names', () => {
        "Server",
        "StreamReader",
        "StreamReaderProtocol",
+       "StreamServer",
        "StreamWriter",
        "SubprocessProtocol",
        "SubprocessTransport",

@@ -56,6 +56,22 @@ export class ByteQueue {
     this.#length += n
   }
 
+  /** Puts a chunk back in front of all others. An empty one is ignored. */
+  unshift(chunk: Uint8Array): void {
+    if (chunk.length === 0) return
+    if (this.#length === 0) return this.push(chunk)
+    const head = this.#offset === 0 ? this.#head : this.#head.subarray(this.#offset)
+    if (this.#rest === undefined) this.#rest = [head]
+    else if (this.#restStart > 0) this.#rest[--this.#restStart] = head
+    else this.#rest.unshift(head)
+    this.#head = chunk
+    this.#offset = 0
+    this.#length += chunk.length
+    this.#cursor = this.#restStart
+    this.#cursorStart = 0
+    this.#revision++
+  }
+
   /** The byte at `index`, which must be below `length`. */
   at(index: number): number {
     const i = this.#offset + index
@@ -113,14 +129,16 @@ export class ByteQueue {
     const from = this.#offset + start
     if (from + n <= this.#head.length) return this.#head.subarray(from, from + n)
     const joined = allocate(n)
-    let filled = 0
-    for (const chunk of this.#chunks(start)) {
-      const part = chunk.length > n - filled ? chunk.subarray(0, n - filled) : chunk
-      joined.set(part, filled)
-      filled += part.length
-      if (filled === n) break
-    }
+    this.#copy(joined, start)
     return joined
+  }
+
+  /** Consumes as many bytes as `target` has room for, or all there are, into `target`; returns how many. */
+  takeInto(target: Uint8Array): number {
+    const n = Math.min(target.length, this.#length)
+    this.#copy(n === target.length ? target : target.subarray(0, n), 0)
+    this.skip(n)
+    return n
   }
 
   /** Consumes `n` bytes unseen. */
@@ -165,6 +183,18 @@ export class ByteQueue {
       index++
     }
     return -1
+  }
+
+  /** Fills `target` with the bytes from `start` on. */
+  #copy(target: Uint8Array, start: number): void {
+    let filled = 0
+    for (const chunk of this.#chunks(start)) {
+      const room = target.length - filled
+      if (room === 0) return
+      const part = chunk.length > room ? chunk.subarray(0, room) : chunk
+      target.set(part, filled)
+      filled += part.length
+    }
   }
 
   /** The chunk that holds the byte at `index`, and the byte's place in it. */

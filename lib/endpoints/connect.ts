@@ -12,6 +12,8 @@ import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
   /** How long connecting may take, in milliseconds: 30,000 by default, `Infinity` for as long as the system tries. */
   connectTimeoutMs?: number | undefined
+  /** The connection is lost if no byte has moved in either direction for so long, in milliseconds; no limit by default. */
+  idleTimeoutMs?: number | undefined
   /** An error that reaches nobody else, such as one that the protocol throws. Printed to stderr by default. */
   onConnectionError?: ErrorHandler<Transport> | undefined
 }
@@ -160,7 +162,12 @@ function begin<P extends AnyProtocol>(
   path?: string,
 ): [Transport, P] {
   const protocol = factory()
-  const transport = new SocketTransport(socket, protocol, clientOwner(options.onConnectionError), path)
+  const transport = new SocketTransport(
+    socket,
+    protocol,
+    clientOwner(options.onConnectionError, options.idleTimeoutMs),
+    path,
+  )
   transport.start()
   return [transport, protocol]
 }

@@ -5,7 +5,7 @@ import type { ErrorHandler } from '../diagnostics.ts'
 import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
-import { Server } from './server.ts'
+import { DEFAULT_BACKLOG, Server, type Listeners } from './server.ts'
 
 /** Options that all listening functions share. */
 export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
@@ -16,6 +16,16 @@ export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
    * come are kept waiting, and `server.startServing()` lets them in.
    */
   startServing?: boolean | undefined
+  /**
+   * The most connections at a time; no limit by default. Those that come beyond it wait, unread, until one of the others
+   * ends, and no more than `backlog` of them; the rest is closed and reported. (Node cannot leave them to the system.)
+   */
+  maxConnections?: number | undefined
+  /**
+   * A connection over which no byte has moved in either direction for so long, in milliseconds, is lost: its reads, its
+   * drain and `connectionLost` get a ConnectionLostError whose cause is a TimeoutError. No limit by default.
+   */
+  idleTimeoutMs?: number | undefined
   /**
    * Told of errors that reach nobody else, with the connection: a protocol or a handler that fails, a factory that
    * throws, an accept that fails (without a connection). Printed to stderr by default. The server goes on.
@@ -38,7 +48,6 @@ export interface UnixListenOptions extends ListenOptions {
   path: string
 }
 
-const DEFAULT_BACKLOG = 511
 /** How often a free port is looked for that is free on all hosts. */
 const PORT_ATTEMPTS = 10
 
@@ -50,8 +59,23 @@ const PORT_ATTEMPTS = 10
  * (asyncio: `loop.create_server`.)
  */
 export function createServer(protocolFactory: ProtocolFactory, options: TcpListenOptions): Promise<Server> {
+  const factory = toFactory<[], AnyProtocol>(protocolFactory)
+  return listenTcp((listeners) => new Server(listeners, factory, options), options)
+}
+
+/** Listens on a Unix socket; otherwise like {@link createServer}. (asyncio: `loop.create_unix_server`.) */
+export function createUnixServer(protocolFactory: ProtocolFactory, options: UnixListenOptions): Promise<Server> {
+  const factory = toFactory<[], AnyProtocol>(protocolFactory)
+  return listenUnix((listeners) => new Server(listeners, factory, options), options)
+}
+
+/** What becomes of the listening sockets, once all of them are bound. */
+export type ServerFactory<S extends Server> = (listeners: Listeners) => S
+
+/** {@link createServer} for a server of any kind. */
+export function listenTcp<S extends Server>(makeServer: ServerFactory<S>, options: TcpListenOptions): Promise<S> {
   const { host, port = 0 } = options
-  return listen(protocolFactory, options, async (make, signal) => {
+  return listen(makeServer, options, async (make, signal) => {
     const addresses = await resolveHosts(host)
     for (let attempt = 1; ; attempt++) {
       signal.throwIfAborted()
@@ -65,20 +89,23 @@ export function createServer(protocolFactory: ProtocolFactory, options: TcpListe
   })
 }
 
-/** Listens on a Unix socket; otherwise like {@link createServer}. (asyncio: `loop.create_unix_server`.) */
-export function createUnixServer(protocolFactory: ProtocolFactory, options: UnixListenOptions): Promise<Server> {
+/** {@link createUnixServer} for a server of any kind. */
+export function listenUnix<S extends Server>(makeServer: ServerFactory<S>, options: UnixListenOptions): Promise<S> {
   const { path, backlog = DEFAULT_BACKLOG } = options
-  return listen(protocolFactory, options, async (make) => [await bind(make(), { path, backlog })])
+  return listen(makeServer, options, async (make) => [await bind(make(), { path, backlog })])
 }
 
 type Bind = (make: () => net.Server, signal: AbortSignal) => Promise<net.Server[]>
 
-function listen(
-  protocolFactory: ProtocolFactory,
+function listen<S extends Server>(
+  makeServer: ServerFactory<S>,
   options: ListenOptions & TcpListenOptions,
   bindThem: Bind,
-): Promise<Server> {
-  const factory = toFactory<[], AnyProtocol>(protocolFactory)
+): Promise<S> {
+  for (const name of ['maxConnections', 'idleTimeoutMs'] as const) {
+    const value = options[name]
+    if (value !== undefined && !(value > 0)) return rejected(new RangeError(`${name} must be above 0, not ${value}`))
+  }
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
   const make = (): net.Server =>
@@ -89,7 +116,7 @@ function listen(
       keepAlive: options.keepAlive ?? false,
     })
   const cancelled = new AbortController()
-  const waiter = new Waiter<Server>(
+  const waiter = new Waiter<S>(
     options,
     () => 'listen',
     () => cancelled.abort(),
@@ -97,7 +124,7 @@ function listen(
   const listening = bindThem(make, cancelled.signal).then(
     (listeners) => {
       if (waiter.settled) return listeners.forEach((listener) => listener.close())
-      const server = new Server(listeners, factory, options.onConnectionError)
+      const server = makeServer(listeners)
       if (options.startServing !== false) void server.startServing()
       waiter.resolve(server)
     },

@@ -1,11 +1,11 @@
 /** Who listens: one `Server` over as many listening sockets as it has addresses. */
 import type * as net from 'node:net'
 import type { ErrorHandler } from '../diagnostics.ts'
-import { CancelledError, InvalidStateError } from '../errors.ts'
+import { CancelledError, ConnectionLostError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import { SocketTransport } from '../transports/socketTransport.ts'
 import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
-import type { Transport } from '../transport.ts'
+import { formatAddress, type Transport } from '../transport.ts'
 import { abortedOnEntry, DONE, handled, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
 
 /** One address that a server listens on. */
@@ -19,6 +19,26 @@ export interface ServerSocket {
   getsockname(): [host: string, port: number] | string
 }
 
+/** Servers of Node that listen already. */
+export type Listeners = readonly net.Server[]
+
+/** What a server needs to know besides its listening sockets. */
+export interface ServerOptions {
+  maxConnections?: number | undefined
+  backlog?: number | undefined
+  idleTimeoutMs?: number | undefined
+  onConnectionError?: ErrorHandler<Transport> | undefined
+}
+
+export interface CloseOptions {
+  /** How long connections may take to end by themselves, in milliseconds; what is left then is aborted. */
+  graceMs: number
+  /** Ends the time of grace early. */
+  signal?: AbortSignal | undefined
+}
+
+/** As many connections as Node's own default lets wait in the system. */
+export const DEFAULT_BACKLOG = 511
 /** Reports about failed accepts come at most so often. */
 const ACCEPT_REPORT_INTERVAL_MS = 1000
 
@@ -29,34 +49,34 @@ const ACCEPT_REPORT_INTERVAL_MS = 1000
 export class Server implements AsyncDisposable {
   readonly #listeners: readonly net.Server[]
   readonly #factory: () => AnyProtocol
-  readonly #onConnectionError: ErrorHandler<Transport> | undefined
+  readonly #options: ServerOptions
   readonly #transports = new Set<Transport>()
-  readonly #owner: TransportOwner = {
-    side: 'server',
-    attach: (transport) => this.#transports.add(transport),
-    detach: (transport) => {
-      this.#transports.delete(transport)
-      this.#maybeDone()
-    },
-    report: (error, transport) => reportTo(this.#onConnectionError, error, transport),
-  }
+  readonly #owner: TransportOwner
   readonly #closedWaiters = new WaitList()
+  readonly #doneWaiters = new WaitList()
+  readonly #closing = new AbortController()
   #serving: Waiter<never> | undefined
   #accepting = false
-  #closed = false
-  /** Connections that came before {@link startServing}. */
-  #early: [socket: net.Socket, path: string | undefined][] = []
+  /** Connections that came before there was room for them, the first of them first; nothing is read from them. */
+  #waiting: [socket: net.Socket, path: string | undefined][] = []
   #lastAcceptReport = -Infinity
 
   /** Takes over servers that listen already. */
-  constructor(
-    listeners: readonly net.Server[],
-    factory: () => AnyProtocol,
-    onConnectionError?: ErrorHandler<Transport>,
-  ) {
+  constructor(listeners: Listeners, factory: () => AnyProtocol, options: ServerOptions = {}) {
     this.#listeners = listeners
     this.#factory = factory
-    this.#onConnectionError = onConnectionError
+    this.#options = options
+    this.#owner = {
+      side: 'server',
+      idleTimeoutMs: options.idleTimeoutMs,
+      attach: (transport) => this.#transports.add(transport),
+      detach: (transport) => {
+        this.#transports.delete(transport)
+        this.admit()
+        this.settled()
+      },
+      report: (error, transport) => reportTo(options.onConnectionError, error, transport),
+    }
     for (const listener of listeners) {
       const path = unixPath(listener)
       listener.on('connection', (socket) => this.#accept(socket, path))
@@ -66,12 +86,17 @@ export class Server implements AsyncDisposable {
 
   /** The addresses listened on; empty once the server is closed. */
   get sockets(): readonly ServerSocket[] {
-    return this.#closed ? [] : this.#listeners.map(socketOf)
+    return this.closed ? [] : this.#listeners.map(socketOf)
   }
 
   /** Whether connections are accepted now. */
   isServing(): boolean {
-    return this.#accepting && !this.#closed
+    return this.#accepting && !this.closed
+  }
+
+  /** Aborted by {@link close}: for handlers to end when they next wait for a client that has nothing to say. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
   }
 
   /**
@@ -79,11 +104,9 @@ export class Server implements AsyncDisposable {
    * before have waited. Rejects with {@link InvalidStateError} when closed.
    */
   startServing(): Promise<void> {
-    if (this.#closed) return rejected(new InvalidStateError('startServing() on a server that is closed'))
+    if (this.closed) return rejected(new InvalidStateError('startServing() on a server that is closed'))
     this.#accepting = true
-    const early = this.#early
-    this.#early = []
-    for (const [socket, path] of early) this.#accept(socket, path)
+    this.admit()
     return DONE
   }
 
@@ -94,13 +117,13 @@ export class Server implements AsyncDisposable {
    * run at a time. (asyncio: `Server.serve_forever`.)
    */
   serveForever(options?: WaitOptions): Promise<never> {
-    if (this.#closed) return rejected(new InvalidStateError('serveForever() on a server that is closed'))
+    if (this.closed) return rejected(new InvalidStateError('serveForever() on a server that is closed'))
     if (this.#serving !== undefined) return rejected(new InvalidStateError('serveForever() is running already'))
     void this.startServing()
     this.#serving = new Waiter<never>(options, () => 'serveForever')
     const ended = this.#serving.promise.catch(async (reason: unknown) => {
       this.#serving = undefined
-      if (!this.#closed) {
+      if (!this.closed) {
         this.close()
         this.closeClients()
       }
@@ -111,17 +134,38 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Stops listening, at once. Connections stay open: see {@link closeClients}, {@link abortClients} and
-   * {@link waitClosed}. May be called again.
+   * Stops listening, at once, and aborts {@link closing}. Connections stay open: see {@link closeClients},
+   * {@link abortClients} and {@link waitClosed}. Connections that no handler has seen yet are closed. May be called
+   * again.
+   *
+   * With `graceMs` it also waits for the connections and the handlers of `startServer` to end, aborts the connections
+   * that are left after that time, and resolves when the last of them is gone. It never rejects, and always settles.
    */
-  close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    for (const listener of this.#listeners) listener.close()
-    for (const [socket] of this.#early) socket.destroy()
-    this.#early = []
-    this.#serving?.reject(new CancelledError('the server was closed'))
-    this.#maybeDone()
+  close(): void
+  close(options: CloseOptions): Promise<void>
+  close(options?: CloseOptions): void | Promise<void> {
+    if (options !== undefined && !(options.graceMs >= 0)) {
+      throw new RangeError(`graceMs must be a number of milliseconds, not ${options.graceMs}`)
+    }
+    if (!this.closed) {
+      this.#closing.abort(new CancelledError('the server was closed'))
+      for (const listener of this.#listeners) listener.close()
+      for (const [socket] of this.#waiting) socket.destroy()
+      this.#waiting = []
+      this.#serving?.reject(this.closing.reason)
+      this.ended()
+      this.settled()
+    }
+    if (options !== undefined) return this.#closeWithin(options)
+  }
+
+  async #closeWithin({ graceMs, signal }: CloseOptions): Promise<void> {
+    try {
+      if (!this.isDone()) await this.#doneWaiters.wait({ timeoutMs: graceMs, signal }, () => 'close')
+    } catch {
+      this.abortClients()
+      await this.waitClosed()
+    }
   }
 
   /** Calls `close()` on every open connection: what is written is still sent. */
@@ -138,7 +182,7 @@ export class Server implements AsyncDisposable {
   waitClosed(options?: WaitOptions): Promise<void> {
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return rejected(aborted.reason)
-    if (this.#closed && this.#transports.size === 0) return DONE
+    if (this.closed && this.#transports.size === 0) return DONE
     return this.#closedWaiters.wait(options, () => `waitClosed (${this.#transports.size} connections open)`)
   }
 
@@ -148,13 +192,58 @@ export class Server implements AsyncDisposable {
     return this.waitClosed()
   }
 
-  #maybeDone(): void {
-    if (this.#closed && this.#transports.size === 0) this.#closedWaiters.resolveAll()
+  // --- for servers of another kind
+
+  protected get closed(): boolean {
+    return this.#closing.signal.aborted
   }
 
+  /** How many connections may be taken on now, besides what `maxConnections` allows. */
+  protected demand(): number {
+    return Infinity
+  }
+
+  /** The server has been closed. */
+  protected ended(): void {}
+
+  /** Whether all work of the connections that there were is done; {@link settled} is called when that may have changed. */
+  protected isDone(): boolean {
+    return this.#transports.size === 0
+  }
+
+  protected settled(): void {
+    if (!this.closed) return
+    if (this.#transports.size === 0) this.#closedWaiters.resolveAll()
+    if (this.isDone()) this.#doneWaiters.resolveAll()
+  }
+
+  // --- inside
+
   #accept(socket: net.Socket, path: string | undefined): void {
-    if (this.#closed) return void socket.destroy()
-    if (!this.#accepting) return void this.#early.push([socket, path])
+    if (this.closed) return void socket.destroy()
+    const { backlog = DEFAULT_BACKLOG } = this.#options
+    if (this.#waiting.length >= backlog && !this.#mayAdmit()) {
+      socket.destroy()
+      const peer = formatAddress(socket.remoteAddress === undefined ? '' : [socket.remoteAddress, socket.remotePort])
+      return this.#acceptFailed(
+        new ConnectionLostError(`${backlog} connections wait already: the one from ${peer} was closed`, peer),
+      )
+    }
+    this.#waiting.push([socket, path])
+    this.admit()
+  }
+
+  #mayAdmit(): boolean {
+    const { maxConnections = Infinity } = this.#options
+    return this.#accepting && !this.closed && this.#transports.size < maxConnections && this.demand() > 0
+  }
+
+  /** Takes on as many of the connections that wait as may be. */
+  protected admit(): void {
+    while (this.#waiting.length > 0 && this.#mayAdmit()) this.#begin(...this.#waiting.shift()!)
+  }
+
+  #begin(socket: net.Socket, path: string | undefined): void {
     let protocol: AnyProtocol
     try {
       protocol = this.#factory()

@@ -1,7 +1,7 @@
 import type { ByteQueue } from '../bytes/byteQueue.ts'
 import { FrameError, IncompleteReadError } from '../errors.ts'
+import type { ReadOptions } from '../streams/readProgress.ts'
 import { StreamReader, type StreamReaderOptions } from '../streams/streamReader.ts'
-import type { WaitOptions } from '../wait.ts'
 import { resolveSource, type Decoder, type Source } from './codec.ts'
 import { decodeNext } from './messageDecoder.ts'
 
@@ -34,7 +34,7 @@ export class FramedReader<T> extends StreamReader<T> {
    * Rejects with a {@link FrameError} if the bytes cannot be a message, and with {@link IncompleteReadError} if the
    * stream ends inside one; its `partial` bytes are consumed.
    */
-  readMessage(options?: WaitOptions): Promise<T | undefined> {
+  readMessage(options?: ReadOptions): Promise<T | undefined> {
     return this.take(this.#attempt, options, 'readMessage')
   }
 

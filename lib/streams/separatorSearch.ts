@@ -44,3 +44,22 @@ export function separatorSearch(
     return undefined
   }
 }
+
+/**
+ * Like {@link separatorSearch} with a predicate in place of the separators: takes all up to and including the first
+ * byte that it holds for.
+ */
+export function byteSearch(
+  predicate: (byte: number) => boolean,
+  limit: number,
+): (queue: ByteQueue) => Uint8Array | undefined {
+  let seen = 0
+  return (queue) => {
+    for (const end = Math.min(queue.length, limit + 1); seen < end; seen++) {
+      if (predicate(queue.at(seen))) return queue.take(seen + 1)
+    }
+    if (seen > limit)
+      throw new LimitOverrunError(`no byte that ends it in ${seen} bytes, over the limit of ${limit}`, seen, limit)
+    return undefined
+  }
+}

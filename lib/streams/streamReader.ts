@@ -4,6 +4,7 @@
  * Strategy: every read is an attempt on the buffered bytes that either has its result or takes nothing ("look, then
  * take"). A read that must wait leaves its attempt behind, and each chunk that comes tries it again. So a read that is
  * cancelled has taken nothing, and one that is done has its result already.
+ * (Above 400 lines: all reads are methods of the one class that users know and subclass; half of it is their contract.)
  */
 import { ByteQueue } from '../bytes/byteQueue.ts'
 import { toBytes } from '../bytes/allocate.ts'
@@ -14,17 +15,26 @@ import {
   NotImplementedError,
   type PeerName,
 } from '../errors.ts'
-import { peerOf, type Transport } from '../transport.ts'
-import { abortedOnEntry, mayBeCancelled, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
-import { separatorSearch, toSeparators } from './separatorSearch.ts'
+import { peerOf, type BufferLimits, type Transport } from '../transport.ts'
+import { abortedOnEntry, mayBeCancelled, handled, rejected, Waiter } from '../wait.ts'
+import { sizeOf, type NumberFormat, type NumberOf } from './numberFormat.ts'
+import { ReadProgress, type ReadOptions } from './readProgress.ts'
+import { byteSearch, separatorSearch, toSeparators } from './separatorSearch.ts'
 
 /** Options of the constructor, and of all that make readers. */
 export interface StreamReaderOptions {
   /**
    * In bytes, 64 KiB by default. Bounds `readLine` and `readUntil`, and sets when the peer is held back: reading is
-   * paused above twice the limit and goes on at the limit.
+   * paused above twice the limit and goes on at the limit, unless {@link StreamReader.setReadBufferLimits} says
+   * otherwise.
    */
   limit?: number | undefined
+}
+
+/** Options of the reads that look for the end of what they read. */
+export interface ReadUntilOptions extends ReadOptions {
+  /** In place of the reader's limit, for this one read: the most bytes before the separator. */
+  readonly limit?: number | undefined
 }
 
 /**
@@ -40,6 +50,7 @@ interface PendingRead {
   readonly attempt: ReadAttempt<unknown>
   readonly operation: string
   readonly waiter: Waiter<unknown>
+  readonly progress: ReadProgress | undefined
 }
 
 /**
@@ -48,14 +59,16 @@ interface PendingRead {
  *
  * All reads have these rules in common. One may wait at a time: another is refused with {@link InvalidStateError} at
  * once, and does not disturb the first. A read that is cancelled, or times out, has consumed nothing. When the
- * connection is lost, every read rejects with the reason. Results may share memory with the chunks they came in;
- * they are yours to keep, and never written to again.
+ * connection is lost, what came before can still be read; a read that needs more rejects with the reason. Results may
+ * share memory with the chunks they came in; they are yours to keep, and never written to again.
  *
  * `Item` is what `for await` gives: lines here, messages in framed readers. (asyncio: `StreamReader`.)
  */
 export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   readonly #queue = new ByteQueue()
   readonly #limit: number
+  #high: number
+  #low: number
   #eof = false
   #exception: unknown = null
   #refused: { readonly reason: unknown } | undefined
@@ -68,6 +81,8 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   constructor({ limit = DEFAULT_LIMIT }: StreamReaderOptions = {}) {
     if (!(limit > 0)) throw new RangeError(`limit must be above 0, not ${limit}`)
     this.#limit = limit
+    this.#high = 2 * limit
+    this.#low = limit
   }
 
   // --- the side of the protocol
@@ -83,23 +98,27 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
     if (this.#eof) throw new InvalidStateError(`feedData of ${data.length} bytes after feedEof()`)
     if (data.length === 0) return
     this.#queue.push(asBuffer(data))
-    if (this.#pending !== undefined) this.#retry()
+    if (this.#pending !== undefined) this.#retry(data.length)
     // While a read waits for more than that, more must come.
-    if (this.#pending === undefined && this.#queue.length > 2 * this.#limit) this.#pause()
+    if (this.#pending === undefined && this.#queue.length > this.#high) this.#pause()
   }
 
   /** Marks the end of the stream. May be called again. */
   feedEof(): void {
     this.#eof = true
-    if (this.#pending !== undefined) this.#retry()
+    if (this.#pending !== undefined) this.#retry(0)
   }
 
-  /** From now on every read rejects with `error`, the waiting one included. */
+  /**
+   * The connection is lost: no more will come. Reads are served from what is buffered; one that needs more, such as the
+   * one that waits, rejects with `error`.
+   */
   setException(error: unknown): void {
     this.#exception = error
     const pending = this.#pending
-    this.#pending = undefined
-    pending?.waiter.reject(error)
+    if (pending === undefined) return
+    this.#settled(pending)
+    pending.waiter.reject(error)
   }
 
   /** What was given to {@link setException}, else `null`. */
@@ -114,11 +133,37 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
     return this.#eof && this.#queue.length === 0
   }
 
+  /** The number of bytes that have come and are not read. */
+  get buffered(): number {
+    return this.#queue.length
+  }
+
+  /**
+   * Sets the marks between which the peer is held back, in bytes: reading is paused when more than `high` are buffered
+   * (unless a read waits for more), and goes on at `low`. With one of them given the other follows: `low = high / 2`,
+   * `high = 2 * low`. Throws a RangeError, changing nothing, unless `high ≥ low ≥ 0`.
+   */
+  setReadBufferLimits({ high, low }: BufferLimits = {}): void {
+    const newHigh = high ?? 2 * (low ?? this.#limit)
+    const newLow = low ?? Math.floor(newHigh / 2)
+    if (!(newHigh >= newLow && newLow >= 0)) {
+      throw new RangeError(`the read buffer needs high >= low >= 0, not high ${newHigh} and low ${newLow}`)
+    }
+    this.#high = newHigh
+    this.#low = newLow
+    if (this.#paused) this.#maybeResume()
+    else if (this.#pending === undefined && this.#queue.length > newHigh) this.#pause()
+  }
+
+  getReadBufferLimits(): [low: number, high: number] {
+    return [this.#low, this.#high]
+  }
+
   /**
    * Resolves with at most `n` bytes, as soon as there is one; with none at the end of the stream. Without `n`, or
    * with a negative one, resolves with everything up to the end of the stream. (asyncio: `StreamReader.read`.)
    */
-  read(n = -1, options?: WaitOptions): Promise<Buffer> {
+  read(n = -1, options?: ReadOptions): Promise<Buffer> {
     return this.#read(
       (queue, eof) => {
         if (n < 0) return eof ? queue.takeAll() : undefined
@@ -136,17 +181,77 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
    * Rejects with {@link IncompleteReadError} if the stream ends first; the bytes that did come are in `error.partial`
    * and are consumed. A negative `n` is a RangeError. (asyncio: `StreamReader.readexactly`.)
    */
-  readExactly(n: number, options?: WaitOptions): Promise<Buffer> {
+  readExactly(n: number, options?: ReadOptions): Promise<Buffer> {
     if (!(n >= 0)) return rejected(new RangeError(`readExactly of ${n} bytes`))
-    return this.#read(
-      (queue, eof) => {
-        if (queue.length >= n) return queue.take(n)
-        if (eof) throw new IncompleteReadError(queue.takeAll(), n, this.peer)
-        return undefined
-      },
+    return this.#read((queue, eof) => this.#takeExactly(n, queue, eof), options, 'readExactly')
+  }
+
+  /**
+   * Reads into `target` as many bytes as have come, at least one; resolves with their number, 0 at the end of the
+   * stream or for an empty target. A large message is read into one buffer by a loop over `target.subarray(done)`,
+   * without being held twice. Do not use `target` until then; cancelled, it was not written to.
+   */
+  readInto(target: Uint8Array, options?: ReadOptions): Promise<number> {
+    return this.take(
+      (queue, eof) => (queue.length > 0 || eof || target.length === 0 ? queue.takeInto(target) : undefined),
       options,
-      'readExactly',
+      'readInto',
+    ) as Promise<number>
+  }
+
+  /**
+   * Resolves with one number, in a format named as in Buffer's methods: `readNumber('UInt32BE')`. Those of 64 bits are
+   * bigints.
+   *
+   * Rejects with {@link IncompleteReadError}, as {@link readExactly} does. What is no format is a TypeError.
+   */
+  readNumber<F extends NumberFormat>(format: F, options?: ReadOptions): Promise<NumberOf<F>> {
+    let size: number
+    try {
+      size = sizeOf(format)
+    } catch (error) {
+      return rejected(error)
+    }
+    return this.take(
+      (queue, eof) => (this.#takeExactly(size, queue, eof) as Buffer | undefined)?.[`read${format}`](),
+      options,
+      'readNumber',
+    ) as Promise<NumberOf<F>>
+  }
+
+  /**
+   * Resolves with the first `n` bytes, which stay in the buffer; with fewer if the stream ends before. What is looked
+   * at is bounded by nothing but `n`.
+   */
+  peek(n: number, options?: ReadOptions): Promise<Buffer> {
+    if (!(n >= 0)) return rejected(new RangeError(`peek of ${n} bytes`))
+    return this.#read(
+      (queue, eof) => (queue.length >= n || eof ? queue.peek(Math.min(n, queue.length)) : undefined),
+      options,
+      'peek',
     )
+  }
+
+  /**
+   * Takes at most `n` of the bytes that have come, without waiting; there may be none. Without `n`, or with a negative
+   * one, it takes them all: what a protocol that follows on the same connection must get first. Throws what
+   * {@link read} rejects with.
+   */
+  tryRead(n = -1): Buffer {
+    const attempt: ReadAttempt<Uint8Array> = (queue) =>
+      queue.length > 0 ? queue.take(n < 0 ? queue.length : Math.min(n, queue.length)) : undefined
+    return (this.takeNow(attempt, 'tryRead') ?? EMPTY) as Buffer
+  }
+
+  /**
+   * Puts bytes back in front of what is buffered, the next read begins with them; a read that waits gets them at once.
+   * The bytes are kept, not copied. Possible at the end of the stream, too.
+   */
+  unread(data: Uint8Array): void {
+    if (data.length === 0) return
+    this.#queue.unshift(asBuffer(data))
+    if (this.#pending !== undefined) this.#retry(0)
+    if (this.#pending === undefined && this.#queue.length > this.#high) this.#pause()
   }
 
   /**
@@ -155,8 +260,8 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
    * Rejects with {@link LimitOverrunError} if the line without its `\n` is longer than the limit: then the line is
    * dropped if its end was there, else all that was buffered. (asyncio: `StreamReader.readline`.)
    */
-  readLine(options?: WaitOptions): Promise<Buffer> {
-    const search = separatorSearch(NEWLINE, this.#limit)
+  readLine(options?: ReadUntilOptions): Promise<Buffer> {
+    const search = separatorSearch(NEWLINE, options?.limit ?? this.#limit)
     return this.#read(
       (queue, eof) => {
         try {
@@ -174,16 +279,22 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   }
 
   /**
-   * Resolves with everything up to and including `separator`: one, or several of which the shortest match counts.
+   * Resolves with everything up to and including `separator`: one, or several of which the one that ends first counts,
+   * or a predicate of a byte.
    *
    * Rejects with {@link IncompleteReadError} (`expected` is `null`) at the end of the stream, what is left being
    * consumed; and with {@link LimitOverrunError} if the bytes before the separator are more than the limit: they stay
    * in the buffer. No separator, or an empty one, is a RangeError. (asyncio: `StreamReader.readuntil`.)
    */
-  readUntil(separator: Separator | readonly Separator[] = '\n', options?: WaitOptions): Promise<Buffer> {
+  readUntil(
+    separator: Separator | readonly Separator[] | ((byte: number) => boolean) = '\n',
+    options?: ReadUntilOptions,
+  ): Promise<Buffer> {
+    const limit = options?.limit ?? this.#limit
     let search: (queue: ByteQueue) => Uint8Array | undefined
     try {
-      search = separatorSearch(toSeparators(separator), this.#limit)
+      search =
+        typeof separator === 'function' ? byteSearch(separator, limit) : separatorSearch(toSeparators(separator), limit)
     } catch (error) {
       return rejected(error)
     }
@@ -231,11 +342,10 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
    * At the end of the stream an attempt that still returns `undefined` resolves with `undefined` if nothing is left,
    * and rejects with {@link IncompleteReadError} otherwise. `operation` names the read in errors.
    */
-  protected take<T>(attempt: ReadAttempt<T>, options?: WaitOptions, operation = 'read'): Promise<T | undefined> {
-    const refusal = this.#refusal(options, operation)
-    if (refusal !== undefined) return rejected(refusal.reason)
+  protected take<T>(attempt: ReadAttempt<T>, options?: ReadOptions, operation = 'read'): Promise<T | undefined> {
     let result: T | undefined
     try {
+      if (this.#mustRefuse(options)) throw this.#refusal(options, operation)
       result = this.#attempt(attempt)
     } catch (error) {
       return rejected(error)
@@ -246,8 +356,7 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
 
   /** Like {@link take} without waiting: `undefined` if more bytes are needed, or at the end. Throws what it rejects with. */
   protected takeNow<T>(attempt: ReadAttempt<T>, operation = 'read'): T | undefined {
-    const refusal = this.#refusal(undefined, operation)
-    if (refusal !== undefined) throw refusal.reason
+    if (this.#mustRefuse(undefined)) throw this.#refusal(undefined, operation)
     return this.#attempt(attempt)
   }
 
@@ -266,59 +375,94 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
 
   // --- inside
 
-  #read(attempt: ReadAttempt<Uint8Array>, options: WaitOptions | undefined, operation: string): Promise<Buffer> {
+  #read(attempt: ReadAttempt<Uint8Array>, options: ReadOptions | undefined, operation: string): Promise<Buffer> {
     return this.take(attempt, options, operation) as Promise<Buffer>
   }
 
-  #refusal(options: WaitOptions | undefined, operation: string): { readonly reason: unknown } | undefined {
+  #takeExactly(n: number, queue: ByteQueue, eof: boolean): Uint8Array | undefined {
+    if (queue.length >= n) return queue.take(n)
+    if (eof) throw new IncompleteReadError(queue.takeAll(), n, this.peer)
+    return undefined
+  }
+
+  #mustRefuse(options: ReadOptions | undefined): boolean {
+    return (
+      this.#pending !== undefined ||
+      this.#refused !== undefined ||
+      (mayBeCancelled(options) && abortedOnEntry(options) !== undefined)
+    )
+  }
+
+  #refusal(options: ReadOptions | undefined, operation: string): unknown {
     const pending = this.#pending
     if (pending !== undefined) {
-      return {
-        reason: new InvalidStateError(`${operation}() while ${pending.operation}() is waiting on the same reader`),
-      }
+      return new InvalidStateError(`${operation}() while ${pending.operation}() is waiting on the same reader`)
     }
-    if (this.#exception !== null) return { reason: this.#exception }
-    if (this.#refused !== undefined) return this.#refused
-    return abortedOnEntry(options)
+    return (this.#refused ?? abortedOnEntry(options))?.reason
   }
 
   #attempt<T>(attempt: ReadAttempt<T>): T | undefined {
     const queue = this.#queue
+    const lost = this.#exception !== null
+    // What a lost connection has left is no whole stream.
+    const eof = this.#eof && !lost
     try {
-      const result = attempt(queue, this.#eof)
-      if (result !== undefined || !this.#eof || queue.length === 0) return result
-      throw new IncompleteReadError(queue.takeAll(), null, this.peer)
+      const result = attempt(queue, eof)
+      if (result !== undefined) return result
+      if (lost) throw this.#exception
+      if (eof && queue.length > 0) throw new IncompleteReadError(queue.takeAll(), null, this.peer)
+      return undefined
     } finally {
-      if (this.#paused && queue.length <= this.#limit) this.#resume()
+      if (this.#paused) this.#maybeResume()
     }
   }
 
-  #wait<T>(attempt: ReadAttempt<T>, options: WaitOptions | undefined, operation: string): Promise<T | undefined> {
-    const waiter = mayBeCancelled(options) ? this.#cancellable(options, operation) : new Waiter<unknown>()
-    this.#pending = { attempt, operation, waiter }
+  #wait<T>(attempt: ReadAttempt<T>, options: ReadOptions | undefined, operation: string): Promise<T | undefined> {
+    const pending: PendingRead = mayBeCancelled(options)
+      ? this.#cancellable(attempt, options, operation)
+      : { attempt, operation, waiter: new Waiter<unknown>(), progress: undefined }
+    this.#pending = pending
     if (this.#paused) this.#resume()
-    return waiter.promise as Promise<T | undefined>
+    return pending.waiter.promise as Promise<T | undefined>
   }
 
   // A method of its own, so that a wait that nothing can cancel makes no closures: there is one per idle connection.
-  #cancellable(options: WaitOptions | undefined, operation: string): Waiter<unknown> {
-    return new Waiter<unknown>(
-      options,
-      () => `${operation}${this.peer === undefined ? '' : ` from ${this.peer}`} (${this.#queue.length} bytes buffered)`,
-      () => (this.#pending = undefined),
-    )
+  #cancellable(attempt: ReadAttempt<unknown>, options: ReadOptions | undefined, operation: string): PendingRead {
+    const name = (): string =>
+      `${operation}${this.peer === undefined ? '' : ` from ${this.peer}`} (${this.#queue.length} bytes buffered)`
+    const waiter = new Waiter<unknown>(options, name, () => this.#settled(pending))
+    const watched = options?.idleTimeoutMs !== undefined || options?.minRate !== undefined
+    const fail = (error: unknown): void => {
+      this.#settled(pending)
+      waiter.reject(error)
+    }
+    const pending: PendingRead = {
+      attempt,
+      operation,
+      waiter,
+      progress: watched ? new ReadProgress(options, name, fail) : undefined,
+    }
+    return pending
   }
 
-  #retry(): void {
-    const { attempt, waiter } = this.#pending!
+  /** The read waits no longer. */
+  #settled(pending: PendingRead): void {
+    this.#pending = undefined
+    pending.progress?.stop()
+  }
+
+  /** `received` bytes have come, or none but an end. */
+  #retry(received: number): void {
+    const pending = this.#pending!
+    pending.progress?.received(received)
     try {
-      const result = this.#attempt(attempt)
+      const result = this.#attempt(pending.attempt)
       if (result === undefined && !this.#eof) return
-      this.#pending = undefined
-      waiter.resolve(result)
+      this.#settled(pending)
+      pending.waiter.resolve(result)
     } catch (error) {
-      this.#pending = undefined
-      waiter.reject(error)
+      this.#settled(pending)
+      pending.waiter.reject(error)
     }
   }
 
@@ -334,6 +478,10 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
     }
   }
 
+  #maybeResume(): void {
+    if (this.#queue.length <= this.#low) this.#resume()
+  }
+
   #resume(): void {
     this.#paused = false
     this.#transport?.resumeReading()
@@ -347,6 +495,7 @@ const toResult = <T>(value: T | undefined): IteratorResult<T, undefined> =>
   value === undefined ? { done: true, value: undefined } : { done: false, value }
 
 const NEWLINE = [toBytes('\n')]
+const EMPTY = toBytes('')
 
 /** The same memory as a Buffer, where there are Buffers. */
 function asBuffer(data: Uint8Array): Uint8Array {

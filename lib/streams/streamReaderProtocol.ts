@@ -5,7 +5,7 @@
 import { ConnectionLostError, TimeoutError } from '../errors.ts'
 import { Protocol } from '../protocol.ts'
 import { peerOf, type Transport } from '../transport.ts'
-import { abortedOnEntry, DONE, rejected, WaitList, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, DONE, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
 import type { StreamReader } from './streamReader.ts'
 import { StreamWriter } from './streamWriter.ts'
 
@@ -22,6 +22,9 @@ export interface StreamReaderProtocolOptions<W extends StreamWriter> {
   makeWriter?: ((transport: Transport, protocol: StreamReaderProtocol, reader: StreamReader<unknown>) => W) | undefined
   /** Told of a `clientConnectedCb` that fails. */
   report?: ((error: unknown, transport: Transport) => void) | undefined
+  /** Told when a `clientConnectedCb` that returns a promise begins and ends. */
+  handlerStarted?: (() => void) | undefined
+  handlerEnded?: (() => void) | undefined
 }
 
 /**
@@ -41,6 +44,8 @@ export class StreamReaderProtocol<
   #closedWaiters: WaitList | undefined
   /** `undefined` until the connection is lost, then the argument of `connectionLost`. */
   #lost: Error | null | undefined
+  #ended = false
+  #disconnected: Waiter<Error | null> | undefined
 
   /** With `clientConnectedCb` a writer is made on connection, and both are passed to it: the way of a server. */
   constructor(
@@ -69,8 +74,7 @@ export class StreamReaderProtocol<
     try {
       const writer = this.createWriter(transport, this.reader)
       const served = clientConnected(this.reader, writer)
-      // Holds the writer: one whose handler only reads must not count as abandoned meanwhile.
-      if (isThenable(served)) served.then(undefined, (error: unknown) => this.#clientFailed(error, writer.transport))
+      if (isThenable(served)) this.#follow(served, writer)
     } catch (error) {
       this.#clientFailed(error, transport)
     }
@@ -82,7 +86,9 @@ export class StreamReaderProtocol<
 
   /** Keeps the transport open for writing. */
   override eofReceived(): boolean {
+    this.#ended = true
     this.reader.feedEof()
+    this.#disconnected?.resolve(null)
     return true
   }
 
@@ -90,6 +96,7 @@ export class StreamReaderProtocol<
     this.#lost = error
     if (error === null) this.reader.feedEof()
     else this.reader.setException(error)
+    this.#disconnected?.resolve(error)
     for (const waiters of [this.#closedWaiters, this.#drainWaiters]) {
       if (error === null) waiters?.resolveAll()
       else waiters?.rejectAll(error)
@@ -127,6 +134,23 @@ export class StreamReaderProtocol<
     if (this.#lost !== undefined) return rejected(this.#lost)
     this.#closedWaiters ??= new WaitList()
     return this.#closedWaiters.wait(options, () => `waitClosed of the connection with ${peerOf(this.#transport)}`)
+  }
+
+  /** What `writer.disconnected` is: the reason of the loss, or `null` for an end. */
+  get disconnected(): Promise<Error | null> {
+    this.#disconnected ??= new Waiter()
+    if (this.#lost !== undefined || this.#ended) this.#disconnected.resolve(this.#lost ?? null)
+    return this.#disconnected.promise
+  }
+
+  #follow(served: PromiseLike<unknown>, writer: W): void {
+    const { handlerStarted, handlerEnded } = this.#options
+    handlerStarted?.()
+    // Holds the writer: one whose handler only reads must not count as abandoned meanwhile.
+    served.then(handlerEnded, (error: unknown) => {
+      this.#clientFailed(error, writer.transport)
+      handlerEnded?.()
+    })
   }
 
   /** The server goes on without this client. One that was cancelled is no fault. */

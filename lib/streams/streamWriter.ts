@@ -7,7 +7,7 @@ import type { StreamReaderProtocol } from './streamReaderProtocol.ts'
 const DRAINS_PER_TURN = 2048
 
 /** What a writer asks of its protocol: any StreamReaderProtocol, whatever classes it is made for. */
-type WriterProtocol = Pick<StreamReaderProtocol, 'drainHelper' | 'waitClosed'>
+type WriterProtocol = Pick<StreamReaderProtocol, 'drainHelper' | 'waitClosed' | 'disconnected'>
 
 /**
  * Writes bytes to a connection. Made by `openConnection` and `startServer`; subclass it for a wire format of your own
@@ -76,6 +76,25 @@ export class StreamWriter implements AsyncDisposable {
       )
     }
     return this.#protocol.drainHelper(options)
+  }
+
+  /**
+   * Waits until all that was written is taken by the system: the real flush that {@link drain} is not. Any number of
+   * calls may wait. Rejects as `drain` does, and with {@link ConnectionLostError} if the connection ends with bytes
+   * unsent. Cancelled, it changes nothing.
+   */
+  flush(options?: WaitOptions): Promise<void> {
+    const exception = this.#reader?.exception() ?? null
+    return exception === null ? this.transport.flush(options) : rejected(exception)
+  }
+
+  /**
+   * Resolves when the peer is known to be gone, also for one who only writes: with `null` when it has ended its side or
+   * the connection was closed, with the reason when it was lost. It never rejects. A peer that vanished without a word
+   * is noticed by what is written to it; while reading is held back, an end is not seen.
+   */
+  get disconnected(): Promise<Error | null> {
+    return this.#protocol.disconnected
   }
 
   /** Sends what is written, then closes. To wait for the end: {@link waitClosed}. */

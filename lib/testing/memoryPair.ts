@@ -1,7 +1,12 @@
 import type { ErrorHandler } from '../diagnostics.ts'
 import type { AnyProtocol } from '../protocol.ts'
-import type { AnyReader, StreamClasses, Streams } from '../streams/open.ts'
-import { streamFactories, toStreams } from '../streams/open.ts'
+import {
+  streamFactories,
+  toStreams,
+  type AnyReader,
+  type StreamClasses,
+  type Streams,
+} from '../streams/streamClasses.ts'
 import type { StreamReader } from '../streams/streamReader.ts'
 import type { StreamWriter } from '../streams/streamWriter.ts'
 import type { Transport } from '../transport.ts'

@@ -2,12 +2,14 @@
  * The marks of a write buffer, and telling a protocol when they are crossed. An object of its own, held by a
  * transport: every transport here has one, and one of your own gets the same rules from it.
  */
-import type { BufferLimits, WriteTransport } from '../transport.ts'
+import { ConnectionLostError } from '../errors.ts'
+import { peerOf, type BufferLimits, type WriteTransport } from '../transport.ts'
+import { abortedOnEntry, DONE, rejected, WaitList, type WaitOptions } from '../wait.ts'
 
 const DEFAULT_HIGH = 64 * 1024
 
 /** What a flow control needs of the transport that holds it. */
-export type FlowControlled = Pick<WriteTransport, 'getWriteBufferSize' | 'getProtocol' | 'isClosing'>
+export type FlowControlled = Pick<WriteTransport, 'getWriteBufferSize' | 'getProtocol' | 'isClosing' | 'getExtraInfo'>
 
 /**
  * Calls `pauseWriting` once when the buffer is above (strictly) the high mark and `resumeWriting` once when it is at
@@ -20,6 +22,7 @@ export class FlowControlMixin {
   #high = DEFAULT_HIGH
   #low = DEFAULT_HIGH / 4
   #protocolPaused = false
+  #flushWaiters: WaitList | undefined
 
   /** `report` is told of an error that the protocol's callback throws; nothing else becomes of it. */
   constructor(transport: FlowControlled, report: (error: unknown) => void) {
@@ -65,6 +68,7 @@ export class FlowControlMixin {
 
   /** To be called whenever the buffer has shrunk. */
   maybeResumeProtocol(): void {
+    if (this.#flushWaiters !== undefined && this.#transport.getWriteBufferSize() === 0) this.#flushWaiters.resolveAll()
     if (!this.#protocolPaused || this.#transport.getWriteBufferSize() > this.#low) return
     if (this.#transport.isClosing()) return
     this.#protocolPaused = false
@@ -74,4 +78,29 @@ export class FlowControlMixin {
       this.#report(error)
     }
   }
+
+  /** What the transport's `flush()` waits for: that its buffer is empty. */
+  flush(options?: WaitOptions): Promise<void> {
+    const aborted = abortedOnEntry(options)
+    if (aborted !== undefined) return rejected(aborted.reason)
+    const transport = this.#transport
+    if (transport.getWriteBufferSize() === 0) return DONE
+    this.#flushWaiters ??= new WaitList()
+    return this.#flushWaiters.wait(
+      options,
+      () => `flush to ${peerOf(transport)} (${transport.getWriteBufferSize()} bytes unsent)`,
+    )
+  }
+
+  /** To be called when the connection is gone: whoever waits for a flush that is not done learns it. */
+  connectionLost(error: Error | null): void {
+    if (this.#flushWaiters === undefined || this.#flushWaiters.size === 0) return
+    const peer = peerOf(this.#transport)
+    this.#flushWaiters.rejectAll(error ?? flushLost(peer))
+  }
+}
+
+/** The error of a `flush()` that can no longer be. */
+export function flushLost(peer: string | undefined, cause?: ErrorOptions): ConnectionLostError {
+  return new ConnectionLostError(`flush on a connection with ${peer} that is closed`, peer, cause)
 }

@@ -10,7 +10,8 @@ import { ByteQueue } from '../bytes/byteQueue.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { feedDataToBufferedProto, isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits } from '../transport.ts'
-import { FlowControlMixin } from './flowControlMixin.ts'
+import { rejected, type WaitOptions } from '../wait.ts'
+import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import type { TransportOwner } from './transportOwner.ts'
 
 export interface MemoryPairOptions {
@@ -54,6 +55,7 @@ export class MemoryTransport extends Transport {
   #eofWritten = false
   #closing = false
   #lossRequested = false
+  #lost = false
   #error: Error | null = null
 
   /** Two connected transports that have not begun: call {@link start} on both. */
@@ -206,6 +208,11 @@ export class MemoryTransport extends Transport {
     this.#flow.maybePauseProtocol()
   }
 
+  override flush(options?: WaitOptions): Promise<void> {
+    if (this.#lost) return rejected(flushLost(formatAddress(this.#names.peername)))
+    return this.#flow.flush(options)
+  }
+
   override writeEof(): void {
     if (this.#closing || this.#eofWritten) return
     this.#eofWritten = true
@@ -267,6 +274,8 @@ export class MemoryTransport extends Transport {
     setImmediate(() => {
       // What the other end still has to send will not be read any more.
       if (this.#other.#unsent.length > 0) this.#other.#breakPipe()
+      this.#lost = true
+      this.#flow.connectionLost(this.#error)
       try {
         this.#protocol.connectionLost?.(this.#error)
       } catch (error) {

@@ -10,10 +10,11 @@
 import type { Socket } from 'node:net'
 import { toBytes } from '../bytes/allocate.ts'
 import { connectionClose, connectionError, connectionOpen, type ConnectionEvent } from '../diagnostics.ts'
-import { ConnectionLostError, InvalidStateError } from '../errors.ts'
+import { ConnectionLostError, InvalidStateError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
-import { FlowControlMixin } from './flowControlMixin.ts'
+import { rejected, type WaitOptions } from '../wait.ts'
+import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import { SocketOutput } from './socketOutput.ts'
 import type { TransportOwner } from './transportOwner.ts'
 
@@ -28,6 +29,7 @@ type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
 // hold as little as it can. The class fills these in, since they need its private side.
 let received: (transport: SocketTransport, chunk: Buffer | null) => boolean
 let failed: (transport: SocketTransport, error: NodeJS.ErrnoException) => void
+let idle: (transport: SocketTransport) => void
 let closed: (transport: SocketTransport) => void
 let startReading: (transport: SocketTransport) => void
 let progress: (transport: SocketTransport) => void
@@ -63,6 +65,7 @@ export class SocketTransport extends Transport {
   static {
     received = (transport, chunk) => transport.#received(chunk)
     failed = (transport, error) => transport.#failed(error)
+    idle = (transport) => transport.#idle()
     closed = (transport) => transport.#closed()
     startReading = (transport) => transport.#startReading()
     progress = (transport) => transport.#outputProgress()
@@ -88,6 +91,12 @@ export class SocketTransport extends Transport {
     socket.push = onPush
     socket.on('error', onError)
     socket.on('close', onClose)
+    const { idleTimeoutMs = Infinity } = this.#owner
+    // Longer than a timer can be is no limit at all.
+    if (!(idleTimeoutMs > 0x7fffffff)) {
+      socket.setTimeout(idleTimeoutMs)
+      socket.on('timeout', onTimeout)
+    }
     if (socket.readableLength > 0) this.#held = socket.read() as Buffer
     this.#owner.attach(this)
     if (connectionOpen.hasSubscribers) connectionOpen.publish(this.#event())
@@ -264,6 +273,12 @@ export class SocketTransport extends Transport {
     this.#written(output)
   }
 
+  override flush(options?: WaitOptions): Promise<void> {
+    if (this.#lost) return rejected(flushLost(this.#peer(), this.#error === null ? undefined : { cause: this.#error }))
+    this.#flush()
+    return this.#flowControl().flush(options)
+  }
+
   override writeEof(): void {
     if (this.#closing || this.#eofWritten) return
     this.#eofWritten = true
@@ -357,15 +372,32 @@ export class SocketTransport extends Transport {
 
   #failed(error: NodeJS.ErrnoException): void {
     if (this.#error !== null || this.#aborted) return
+    this.#lostTo(`${error.syscall === undefined ? '' : `${error.syscall} `}${error.code ?? error.message}`, error)
+    if (typeof error.errno !== 'number') this.#report(error)
+  }
+
+  #lostTo(what: string, cause: Error): void {
     const peer = this.#peer()
     const { bytesRead, bytesWritten } = this.#socket
-    const what = `${error.syscall === undefined ? '' : `${error.syscall} `}${error.code ?? error.message}`
     const message =
       `connection with ${peer} lost: ${what} after ${bytesRead} bytes in and ${bytesWritten} out ` +
       `(${this.getWriteBufferSize()} unsent)`
-    this.#error = new ConnectionLostError(message, peer, { cause: error })
-    if (typeof error.errno !== 'number') this.#report(error)
+    this.#error = new ConnectionLostError(message, peer, { cause })
     if (connectionError.hasSubscribers) connectionError.publish({ ...this.#event(), error: this.#error })
+  }
+
+  #idle(): void {
+    if (this.#down || this.#error !== null || (this.#closing && this.getWriteBufferSize() === 0)) return
+    const idleMs = this.#owner.idleTimeoutMs!
+    const cause = new TimeoutError(
+      `connection with ${this.#peer()}`,
+      idleMs,
+      `no byte in either direction for ${idleMs} ms`,
+    )
+    this.#lostTo(`idle: ${cause.message}`, cause)
+    this.#closing = true
+    this.#output?.drop()
+    this.#destroy()
   }
 
   #closed(): void {
@@ -391,6 +423,7 @@ export class SocketTransport extends Transport {
     this.#held = undefined
     this.#output = undefined
     const error = this.#aborted ? null : this.#error
+    this.#flow?.connectionLost(error)
     try {
       this.#protocol.connectionLost?.(error)
     } catch (thrown) {
@@ -425,6 +458,9 @@ function onPush(this: Socket, chunk: Buffer | null): boolean {
 }
 function onError(this: Socket, error: NodeJS.ErrnoException): void {
   failed((this as OwnedSocket)[TRANSPORT], error)
+}
+function onTimeout(this: Socket): void {
+  idle((this as OwnedSocket)[TRANSPORT])
 }
 function onClose(this: Socket): void {
   closed((this as OwnedSocket)[TRANSPORT])

@@ -5,6 +5,8 @@ import { peerOf, type Transport } from '../transport.ts'
 /** Who made a transport: the server that accepted it, or the call that connected it. One for all its transports. */
 export interface TransportOwner {
   readonly side: 'client' | 'server'
+  /** A connection over which no byte has moved for so long is lost. */
+  readonly idleTimeoutMs?: number | undefined
   attach(transport: Transport): unknown
   /** The connection is gone and its protocol has been told. */
   detach(transport: Transport): void
@@ -33,9 +35,10 @@ export function reportTo(
 }
 
 /** The owner of a connection that we opened ourselves. */
-export function clientOwner(handler: ErrorHandler<Transport> | undefined): TransportOwner {
+export function clientOwner(handler: ErrorHandler<Transport> | undefined, idleTimeoutMs?: number): TransportOwner {
   return {
     side: 'client',
+    idleTimeoutMs,
     attach() {},
     detach() {},
     report: (error, transport) => reportTo(handler, error, transport),

@@ -1,5 +1,6 @@
 import type { AnyProtocol } from '../protocol.ts'
 import { Transport, type AbortOptions, type BufferLimits, type ExtraInfo } from '../transport.ts'
+import type { WaitOptions } from '../wait.ts'
 
 /**
  * A transport on top of another: every method goes to the one below. Override those that should do something else.
@@ -65,6 +66,10 @@ export class TransportWrapper extends Transport {
 
   override write(data: Uint8Array | string): void {
     this.inner.write(data)
+  }
+
+  override flush(options?: WaitOptions): Promise<void> {
+    return this.inner.flush(options)
   }
 
   override writeEof(): void {

@@ -427,10 +427,15 @@ describe('ByteQueue', () => {
     it('holds about as much memory as it was sent', async () => {
       setFlagsFromString('--expose-gc')
       const collect = runInNewContext('gc') as () => void
+      // Memory is given back by a thread of its own, some time after it was found to be garbage.
       const held = async (): Promise<number> => {
-        await new Promise((resolve) => setImmediate(resolve))
-        collect()
-        return process.memoryUsage().arrayBuffers
+        let least = Infinity
+        for (let turn = 0; turn < 20; turn++) {
+          await new Promise((resolve) => setImmediate(resolve))
+          collect()
+          least = Math.min(least, process.memoryUsage().arrayBuffers)
+        }
+        return least
       }
       const queue = new ByteQueue()
       const before = await held()
@@ -444,7 +449,7 @@ describe('ByteQueue', () => {
 
   describe('against an array of bytes', () => {
     type Step = readonly [
-      operation: 'push' | 'take' | 'peek' | 'skip' | 'at' | 'uint' | 'indexOf' | 'clear',
+      operation: 'push' | 'unshift' | 'take' | 'takeInto' | 'peek' | 'skip' | 'at' | 'uint' | 'indexOf' | 'clear',
       a: number,
       b: number,
     ]
@@ -452,7 +457,11 @@ describe('ByteQueue', () => {
     const step: fc.Arbitrary<Step> = fc.tuple(
       fc.oneof(
         { weight: 10, arbitrary: fc.constant('push' as const) },
-        { weight: 5, arbitrary: fc.constantFrom('take' as const, 'peek' as const, 'skip' as const) },
+        { weight: 2, arbitrary: fc.constant('unshift' as const) },
+        {
+          weight: 6,
+          arbitrary: fc.constantFrom('take' as const, 'takeInto' as const, 'peek' as const, 'skip' as const),
+        },
         { weight: 6, arbitrary: fc.constantFrom('at' as const, 'uint' as const, 'indexOf' as const) },
         { weight: 1, arbitrary: fc.constant('clear' as const) },
       ),
@@ -484,6 +493,18 @@ describe('ByteQueue', () => {
               pushed += a
             } else if (operation === 'take') {
               expectBytes(queue.take(n), model.subarray(0, n))
+              model = model.subarray(n)
+            } else if (operation === 'unshift') {
+              const chunk = pattern(a, pushed)
+              const before = queue.revision
+              queue.unshift(chunk)
+              answers.push([queue.revision !== before, a > 0 && model.length > 0])
+              model = Buffer.concat([chunk, model])
+              pushed += a
+            } else if (operation === 'takeInto') {
+              const target = Buffer.alloc(a)
+              answers.push([queue.takeInto(target), n])
+              answers.push([target.toString('hex', 0, n), model.toString('hex', 0, n)])
               model = model.subarray(n)
             } else if (operation === 'peek') {
               const start = Math.min(b, model.length - n)

@@ -156,9 +156,10 @@ describe('FramedReader', () => {
     })
 
     it('rejects with what the connection was lost with', async () => {
-      const reader = fed('\x01a')
+      const reader = fed('\x01a\x02b')
       const lost = new Error('reset')
       reader.setException(lost)
+      expect(texts([(await reader.readMessage())!])).toEqual(['a'])
       await expect(reader.readMessage()).rejects.toBe(lost)
       expect(thrownBy(() => reader.tryReadMessage())).toBe(lost)
     })

@@ -1,12 +1,7 @@
 import * as net from 'node:net'
 import { ConnectError, InvalidStateError, TimeoutError } from '../../lib/errors.ts'
-import {
-  openConnection,
-  openUnixConnection,
-  startServer,
-  startUnixServer,
-  type Streams,
-} from '../../lib/streams/open.ts'
+import { openConnection, openUnixConnection, startServer, startUnixServer } from '../../lib/streams/open.ts'
+import type { Streams } from '../../lib/streams/streamClasses.ts'
 import { StreamReader } from '../../lib/streams/streamReader.ts'
 import { StreamReaderProtocol } from '../../lib/streams/streamReaderProtocol.ts'
 import { StreamWriter } from '../../lib/streams/streamWriter.ts'

@@ -165,11 +165,12 @@ describe('StreamReader', () => {
       expect(String(await reader.read())).toBe('12345678')
     })
 
-    it('rejects with the exception that was set (A42)', async () => {
+    it('rejects with the exception that was set, once nothing is left (A42, D8)', async () => {
       const reader = fed(['line\n'])
       expect(String(await reader.read(2))).toBe('li')
       const reason = new Error('gone')
       reader.setException(reason)
+      expect(String(await reader.read(9))).toBe('ne\n')
       expect(await netError(reader.read(2))).toBe(reason)
     })
   })
@@ -252,9 +253,72 @@ describe('StreamReader', () => {
       reader.setException(new Error('gone'))
       await expect(reader.readLine()).rejects.toThrow('gone')
     })
+
+    it('has the limit of the call in place of its own (D3)', async () => {
+      const reader = fed(['12345\n12345\n12345\n'], { limit: 4 })
+      expect(String(await reader.readLine({ limit: 5 }))).toBe('12345\n')
+      const { limit, consumed } = await netError<LimitOverrunError>(reader.readLine({ limit: 3 }))
+      expect([limit, consumed]).toEqual([3, 5])
+      await expect(reader.readLine()).rejects.toThrow('limit of 4')
+    })
   })
 
   describe('readUntil', () => {
+    it('has the limit of the call in place of its own (D3)', async () => {
+      const reader = fed(['12345;'], { limit: 4 })
+      await expect(reader.readUntil(';', { limit: 0 })).rejects.toThrow(LimitOverrunError)
+      expect(String(await reader.readUntil(';', { limit: 5 }))).toBe('12345;')
+    })
+
+    describe('with a predicate (D3)', () => {
+      const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39
+
+      it('ends behind the first byte that it holds for, in every split', async () => {
+        const bytes = Buffer.from('ab7cd8')
+        for (let at = 0; at <= bytes.length; at++) {
+          const reader = fed([bytes.subarray(0, at)])
+          const read = reader.readUntil(isDigit)
+          reader.feedData(bytes.subarray(at))
+          expect(String(await read)).toBe('ab7')
+          expect(String(await reader.readUntil(isDigit))).toBe('cd8')
+        }
+      })
+
+      it('is asked once about each byte', async () => {
+        const asked: number[] = []
+        const reader = fed()
+        const read = reader.readUntil((byte) => {
+          asked.push(byte)
+          return byte === 3
+        })
+        for (const byte of [1, 2, 3, 4]) reader.feedData(Buffer.of(byte))
+        expect([...(await read)]).toEqual([1, 2, 3])
+        expect(asked).toEqual([1, 2, 3])
+      })
+
+      it('has the limit before that byte: exactly the limit passes, one more does not', async () => {
+        expect(String(await fed(['abc1'], { limit: 3 }).readUntil(isDigit))).toBe('abc1')
+        const reader = fed(['abcd1'], { limit: 3 })
+        const { consumed, limit } = await netError<LimitOverrunError>(reader.readUntil(isDigit))
+        expect([consumed, limit]).toEqual([4, 3])
+        expect(await rest(reader)).toBe('abcd1')
+      })
+
+      it('rejects at the end of the stream with the partial bytes', async () => {
+        const { partial } = await netError<IncompleteReadError>(ended('abc').readUntil(isDigit))
+        expect(String(partial)).toBe('abc')
+      })
+
+      it('that throws rejects the read, which has taken nothing', async () => {
+        const reader = fed(['ab'])
+        const throws = (): never => {
+          throw new TypeError('no')
+        }
+        await expect(reader.readUntil(throws)).rejects.toThrow('no')
+        expect(await rest(reader)).toBe('ab')
+      })
+    })
+
     it('includes the separator, a newline by default (A38)', async () => {
       const reader = fed(['one\ntwoAAA', 'three'])
       expect(String(await reader.readUntil())).toBe('one\n')
@@ -441,10 +505,183 @@ describe('StreamReader', () => {
       expect(String(await ended('abc').readExactly(3))).toBe('abc')
     })
 
-    it('rejects with the exception that was set (A42)', async () => {
+    it('rejects with the exception that was set if it needs more, and leaves what there is (A42, D8)', async () => {
       const reader = fed(['line\n'])
       reader.setException(new Error('gone'))
-      await expect(reader.readExactly(2)).rejects.toThrow('gone')
+      await expect(reader.readExactly(6)).rejects.toThrow('gone')
+      expect(String(await reader.readExactly(5))).toBe('line\n')
+      await expect(reader.readExactly(1)).rejects.toThrow('gone')
+    })
+  })
+
+  describe('readInto (D14)', () => {
+    it('fills what there is room for, from as many chunks as have come', async () => {
+      const reader = fed(['ab', 'c', 'x'.repeat(2000)])
+      const target = Buffer.alloc(6, '.')
+      expect(await reader.readInto(target.subarray(1, 5))).toBe(4)
+      expect(String(target)).toBe('.abcx.')
+      expect(reader.buffered).toBe(1999)
+    })
+
+    it('waits for the first byte, not for all', async () => {
+      const reader = fed()
+      const target = Buffer.alloc(4, '.')
+      const read = reader.readInto(target)
+      expect(await isPending(read)).toBe(true)
+      reader.feedData(Buffer.from('hi'))
+      expect(await read).toBe(2)
+      expect(String(target)).toBe('hi..')
+    })
+
+    it('is 0 at the end of the stream, and for an empty target', async () => {
+      expect(await ended().readInto(Buffer.alloc(3))).toBe(0)
+      const reader = fed()
+      expect(await reader.readInto(Buffer.alloc(0))).toBe(0)
+    })
+
+    it('writes nothing and takes nothing when it is cancelled', async () => {
+      const reader = fed()
+      const controller = new AbortController()
+      const target = Buffer.alloc(2, '.')
+      const read = netError(reader.readInto(target, { signal: controller.signal }))
+      controller.abort()
+      reader.feedData(Buffer.from('ab'))
+      await read
+      expect(String(target)).toBe('..')
+      expect(await rest(reader)).toBe('ab')
+    })
+  })
+
+  describe('readNumber (C40)', () => {
+    const bytes = Buffer.from('fffefdfcfbfaf9f8', 'hex')
+
+    it.each([
+      'UInt8',
+      'Int8',
+      'UInt16BE',
+      'UInt16LE',
+      'Int16BE',
+      'Int16LE',
+      'UInt32BE',
+      'UInt32LE',
+      'Int32BE',
+      'Int32LE',
+      'FloatBE',
+      'FloatLE',
+      'DoubleBE',
+      'DoubleLE',
+      'BigUInt64BE',
+      'BigUInt64LE',
+      'BigInt64BE',
+      'BigInt64LE',
+    ] as const)('%s is what Buffer reads, in every split, and takes no more', async (format) => {
+      for (let at = 0; at <= bytes.length; at++) {
+        const reader = fed([bytes.subarray(0, at)])
+        const number = reader.readNumber(format)
+        reader.feedData(bytes.subarray(at))
+        expect(await number).toBe(bytes[`read${format}`]())
+        const size = Number(/\d+/.exec(format)?.[0] ?? (format.startsWith('Float') ? 32 : 64)) / 8
+        expect(reader.buffered).toBe(bytes.length - size)
+      }
+    })
+
+    it('has the type of its format', async () => {
+      const reader = fed([bytes, bytes])
+      const big: bigint = await reader.readNumber('BigInt64BE')
+      const small: number = await reader.readNumber('UInt32LE')
+      // @ts-expect-error -- a format of 32 bits is no bigint
+      const wrong: bigint = small
+      expect([big, wrong]).toEqual([-283686952306184n, 0xfcfdfeff])
+    })
+
+    it('rejects at the end of the stream inside a number', async () => {
+      const { partial, expected } = await netError<IncompleteReadError>(ended('abc').readNumber('UInt32BE'))
+      expect([String(partial), expected]).toEqual(['abc', 4])
+    })
+
+    it('refuses what is no format', async () => {
+      for (const format of ['UInt24BE', 'UInt16', 'uint8', 'toString', 'UInt8BE']) {
+        await expect(fed([bytes]).readNumber(format as 'Int8')).rejects.toThrow(TypeError)
+      }
+    })
+  })
+
+  describe('peek (C40)', () => {
+    it('gives the first bytes and leaves them', async () => {
+      const reader = fed(['ab', 'cd'])
+      expect(String(await reader.peek(3))).toBe('abc')
+      expect(String(await reader.peek(0))).toBe('')
+      expect(await rest(reader)).toBe('abcd')
+    })
+
+    it('waits until so many have come, or the stream ends', async () => {
+      const reader = fed(['a'])
+      const first = reader.peek(2)
+      expect(await isPending(first)).toBe(true)
+      reader.feedData(Buffer.from('b'))
+      expect(String(await first)).toBe('ab')
+      const cut = reader.peek(3)
+      reader.feedEof()
+      expect(String(await cut)).toBe('ab')
+      expect(String(await reader.read())).toBe('ab')
+      expect(String(await reader.peek(1))).toBe('')
+    })
+
+    it('refuses a negative number', async () => {
+      await expect(fed(['a']).peek(-1)).rejects.toThrow(RangeError)
+    })
+  })
+
+  describe('tryRead', () => {
+    it('takes what has come, at most n bytes, and never waits', () => {
+      const reader = fed(['ab', 'cd'])
+      expect(String(reader.tryRead(3))).toBe('abc')
+      expect(String(reader.tryRead(0))).toBe('')
+      expect(String(reader.tryRead())).toBe('d')
+      expect(String(reader.tryRead())).toBe('')
+      reader.feedEof()
+      expect(String(reader.tryRead())).toBe('')
+    })
+
+    it('is refused while a read waits', () => {
+      const reader = fed()
+      void reader.read(1)
+      expect(() => reader.tryRead()).toThrow(InvalidStateError)
+    })
+  })
+
+  describe('unread (D22)', () => {
+    it('puts bytes in front of all that is buffered', async () => {
+      const reader = fed(['abcdef', 'g'.repeat(2000), 'h'])
+      const head = await reader.readExactly(4)
+      reader.unread(head.subarray(2))
+      reader.unread(Buffer.from('X'))
+      expect(await rest(reader)).toBe(`Xcdef${'g'.repeat(2000)}h`)
+    })
+
+    it('is given to the read that waits', async () => {
+      const reader = fed(['b'])
+      const read = reader.readExactly(2)
+      reader.unread(Buffer.from('a'))
+      expect(String(await read)).toBe('ab')
+    })
+
+    it('is possible at the end of the stream, which then is none', async () => {
+      const reader = ended()
+      expect(reader.atEof()).toBe(true)
+      reader.unread(Buffer.from('a'))
+      expect(reader.atEof()).toBe(false)
+      expect(String(await reader.read())).toBe('a')
+      expect(reader.atEof()).toBe(true)
+    })
+
+    it('of nothing does nothing, and of much holds the peer back', () => {
+      const { reader, calls } = counted(3)
+      reader.unread(Buffer.alloc(0))
+      reader.unread(Buffer.alloc(6))
+      expect(calls).toEqual([])
+      reader.unread(Buffer.alloc(1))
+      expect(calls).toEqual(['pause'])
     })
   })
 
@@ -465,13 +702,33 @@ describe('StreamReader', () => {
       expect(await read).toBe(reason)
     })
 
-    it('makes every read reject, though data is buffered (A42)', async () => {
-      const reader = fed(['line\n'])
+    it('leaves what came before it to be read; then every read rejects (A42, D8)', async () => {
+      const reader = fed(['one\ntwo\nthr'])
       reader.setException(new Error('gone'))
-      for (const read of [reader.read(1), reader.read(0), reader.read(), reader.readLine(), reader.readExactly(1)]) {
+      expect(String(await reader.readLine())).toBe('one\n')
+      expect(String(await reader.readUntil('\n'))).toBe('two\n')
+      await expect(reader.readLine()).rejects.toThrow('gone')
+      await expect(reader.readUntil('\n')).rejects.toThrow('gone')
+      // To the end of the stream: there was none.
+      await expect(reader.read()).rejects.toThrow('gone')
+      expect(String(reader.tryRead())).toBe('thr')
+      expect(() => reader.tryRead()).toThrow('gone')
+      for (const read of [
+        reader.read(1),
+        reader.peek(1),
+        reader.readInto(Buffer.alloc(1)),
+        reader.readNumber('Int8'),
+      ]) {
         await expect(read).rejects.toThrow('gone')
       }
-      await expect(reader.readUntil('\n')).rejects.toThrow('gone')
+    })
+
+    it('after the end of the stream is what a read gets that is cut off, and not the end', async () => {
+      const reader = ended('ab')
+      reader.setException(new Error('gone'))
+      await expect(reader.readExactly(3)).rejects.toThrow('gone')
+      expect(String(await reader.readExactly(2))).toBe('ab')
+      await expect(reader.read()).rejects.toThrow('gone')
     })
 
     it('after a cancelled read does no harm (A42)', async () => {
@@ -599,6 +856,150 @@ describe('StreamReader', () => {
       expect(error.timeoutMs).toBe(1)
       expect(error.message).toMatch(/^readExactly.*2 bytes buffered.*1 ms$/)
       expect(await rest(reader)).toBe('ab')
+    })
+  })
+
+  describe('the pace of the peer (D10)', () => {
+    beforeEach(() => jest.useFakeTimers())
+    afterEach(() => jest.useRealTimers())
+
+    describe('idleTimeoutMs', () => {
+      it('rejects after so long without a byte, and takes nothing', async () => {
+        const reader = fed(['abc'])
+        const read = netError<TimeoutError>(reader.readExactly(4, { idleTimeoutMs: 5 }))
+        jest.advanceTimersByTime(5)
+        const error = await read
+        expect(error).toBeInstanceOf(TimeoutError)
+        expect(error.timeoutMs).toBe(5)
+        expect(error.message).toBe('readExactly (3 bytes buffered) had no further byte for 5 ms')
+        reader.feedData(Buffer.from('d'))
+        expect(String(await reader.readExactly(4))).toBe('abcd')
+      })
+
+      it('begins anew with every byte', async () => {
+        const reader = fed()
+        const read = reader.readExactly(10, { idleTimeoutMs: 100 })
+        for (let i = 0; i < 10; i++) {
+          jest.advanceTimersByTime(99)
+          reader.feedData(Buffer.from('x'))
+        }
+        expect(await read).toHaveLength(10)
+        const late = netError(reader.readExactly(2, { idleTimeoutMs: 100 }))
+        jest.advanceTimersByTime(99)
+        reader.feedData(Buffer.from('y'))
+        jest.advanceTimersByTime(100)
+        expect(await late).toBeInstanceOf(TimeoutError)
+      })
+    })
+
+    describe('minRate', () => {
+      it('rejects a peer that is too slow, once the time of grace is over', async () => {
+        const reader = fed()
+        const minRate = { bytesPerSecond: 1000, graceMs: 2000 }
+        const read = netError<TimeoutError>(reader.readExactly(9999, { minRate }))
+        reader.feedData(Buffer.alloc(10))
+        jest.advanceTimersByTime(1999)
+        reader.feedData(Buffer.alloc(10))
+        jest.advanceTimersByTime(1)
+        const error = await read
+        expect(error).toBeInstanceOf(TimeoutError)
+        expect(error.message).toBe('readExactly (20 bytes buffered) got 20 bytes in 2000 ms, below 1000 bytes/s')
+        expect(reader.buffered).toBe(20)
+      })
+
+      it('lets one pass that is fast enough, and catches it when it no longer is', async () => {
+        const reader = new StreamReader()
+        const read = netError<TimeoutError>(reader.readExactly(1e6, { minRate: { bytesPerSecond: 1000, graceMs: 0 } }))
+        reader.feedData(Buffer.alloc(10_000))
+        jest.advanceTimersByTime(9900)
+        reader.feedData(Buffer.alloc(10_000))
+        jest.advanceTimersByTime(9900)
+        expect(jest.getTimerCount()).toBe(1)
+        jest.advanceTimersByTime(500)
+        expect((await read).message).toMatch('got 20000 bytes in')
+      })
+    })
+
+    it('leaves no timer behind, however the read ends', async () => {
+      const options = { idleTimeoutMs: 60_000, minRate: { bytesPerSecond: 1 } }
+      const reader = fed()
+      const done = reader.read(1, options)
+      expect(jest.getTimerCount()).toBe(1)
+      reader.feedData(Buffer.from('a'))
+      await done
+      expect(jest.getTimerCount()).toBe(0)
+      const controller = new AbortController()
+      const cancelled = netError(reader.read(1, { ...options, signal: controller.signal }))
+      controller.abort()
+      await cancelled
+      expect(jest.getTimerCount()).toBe(0)
+      const tooLate = netError(reader.read(1, { ...options, timeoutMs: 10 }))
+      jest.advanceTimersByTime(10)
+      await tooLate
+      expect(jest.getTimerCount()).toBe(0)
+      const lost = netError(reader.read(1, options))
+      reader.setException(new Error('gone'))
+      await lost
+      expect(jest.getTimerCount()).toBe(0)
+    })
+
+    it.each([{ idleTimeoutMs: -1 }, { idleTimeoutMs: NaN }, { minRate: { bytesPerSecond: -1 } }])(
+      'refuses %j, and the reader is as before',
+      async (options) => {
+        const reader = fed()
+        expect(() => reader.read(1, options)).toThrow(RangeError)
+        reader.feedData(Buffer.from('a'))
+        expect(String(await reader.read(1))).toBe('a')
+      },
+    )
+  })
+
+  describe('setReadBufferLimits (S51)', () => {
+    it('has twice the limit and the limit to begin with', () => {
+      expect(fed([], { limit: 5 }).getReadBufferLimits()).toEqual([5, 10])
+    })
+
+    it.each<[{ high?: number; low?: number }, [low: number, high: number]]>([
+      [{ high: 9 }, [4, 9]],
+      [{ low: 7 }, [7, 14]],
+      [{ high: 8, low: 8 }, [8, 8]],
+      [{ high: 0 }, [0, 0]],
+      [{}, [5, 10]],
+    ])('of %j gives %j', (limits, expected) => {
+      const reader = fed([], { limit: 5 })
+      reader.setReadBufferLimits({ high: 100, low: 1 })
+      reader.setReadBufferLimits(limits)
+      expect(reader.getReadBufferLimits()).toEqual(expected)
+    })
+
+    it.each([{ high: 1, low: 2 }, { low: -1 }, { high: NaN }])('refuses %j, changing nothing', (limits) => {
+      const reader = fed([], { limit: 5 })
+      expect(() => reader.setReadBufferLimits(limits)).toThrow(RangeError)
+      expect(reader.getReadBufferLimits()).toEqual([5, 10])
+    })
+
+    it('sets when the peer is paused, strictly above, and resumed, at the mark', async () => {
+      const { reader, calls } = counted(1000)
+      reader.setReadBufferLimits({ high: 4, low: 1 })
+      reader.feedData(Buffer.from('1234'))
+      expect(calls).toEqual([])
+      reader.feedData(Buffer.from('5'))
+      expect(calls).toEqual(['pause'])
+      await reader.readExactly(3)
+      expect(calls).toEqual(['pause'])
+      await reader.readExactly(1)
+      expect(calls).toEqual(['pause', 'resume'])
+    })
+
+    it('counts for what is buffered already', () => {
+      const { reader, calls } = counted(10)
+      reader.feedData(Buffer.from('12345'))
+      reader.setReadBufferLimits({ high: 4 })
+      expect(calls).toEqual(['pause'])
+      reader.setReadBufferLimits({ high: 20, low: 4 })
+      expect(calls).toEqual(['pause'])
+      reader.setReadBufferLimits({ high: 20, low: 5 })
+      expect(calls).toEqual(['pause', 'resume'])
     })
   })
 
