@@ -1,7 +1,7 @@
 /** Who listens: one `Server` over as many listening sockets as it has addresses. */
 import type * as net from 'node:net'
 import type { ErrorHandler } from '../diagnostics.ts'
-import { CancelledError, ConnectionLostError, InvalidStateError } from '../errors.ts'
+import { CancelledError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import { SocketTransport } from '../transports/socketTransport.ts'
 import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
@@ -223,11 +223,9 @@ export class Server implements AsyncDisposable {
     if (this.closed) return void socket.destroy()
     const { backlog = DEFAULT_BACKLOG } = this.#options
     if (this.#waiting.length >= backlog && !this.#mayAdmit()) {
-      socket.destroy()
       const peer = formatAddress(socket.remoteAddress === undefined ? '' : [socket.remoteAddress, socket.remotePort])
-      return this.#acceptFailed(
-        new ConnectionLostError(`${backlog} connections wait already: the one from ${peer} was closed`, peer),
-      )
+      socket.destroy()
+      return this.#acceptFailed(new Error(`the backlog of ${backlog} is full: the connection from ${peer} was closed`))
     }
     this.#waiting.push([socket, path])
     this.admit()

@@ -2,7 +2,7 @@
  * What every stream transport must do, as checks that run against yours: the contract of transport.ts, executable.
  * Ours pass the same ones. (Above 400 lines: it is a list, to be read from top to bottom.)
  */
-import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict'
+import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/strict'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { BufferedProtocol, type AnyProtocol } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
@@ -216,6 +216,42 @@ export const transportChecks: readonly TransportCheck[] = [
     server.transport.resumeReading()
     await client.untilEvent('resumeWriting')
     strictEqual(client.transport.getWriteBufferSize(), 0)
+  }),
+
+  check('flushes: resolves when nothing is left to send, and not before', async (client, server) => {
+    client.transport.setWriteBufferLimits({ high: 1024 * 1024 * 1024 })
+    await client.transport.flush()
+    server.transport.pauseReading()
+    const piece = pattern(64 * 1024)
+    let written = 0
+    while (client.transport.getWriteBufferSize() <= 1024 * 1024) {
+      client.transport.write(piece)
+      written += piece.length
+      if (written % (1024 * 1024) === 0) await nextTurn()
+      ok(written < 1024 * 1024 * 1024, 'a gigabyte was written to a peer that does not read, and all of it was taken')
+    }
+    const order: string[] = []
+    const flushes = ['first', 'second'].map((name) => client.transport.flush().then(() => order.push(name)))
+    const cancelled = new AbortController()
+    const given = client.transport.flush({ signal: cancelled.signal })
+    cancelled.abort(new Error('enough'))
+    await rejects(given, { message: 'enough' })
+    await turns()
+    deepStrictEqual(order, [])
+    server.transport.resumeReading()
+    await Promise.all(flushes)
+    deepStrictEqual(order, ['first', 'second'])
+    strictEqual(client.transport.getWriteBufferSize(), 0)
+    await server.untilBytes(written)
+  }),
+
+  check('a flush rejects when the connection ends with bytes unsent, and after the end', async (client, server) => {
+    await clog(client, server)
+    const flush = client.transport.flush()
+    client.transport.abort()
+    await rejects(flush, ConnectionLostError)
+    await client.untilEvent('connectionLost')
+    await rejects(client.transport.flush(), ConnectionLostError)
   }),
 
   check('does not resume a writer that is closing', async (client, server) => {

@@ -274,7 +274,9 @@ export class SocketTransport extends Transport {
   }
 
   override flush(options?: WaitOptions): Promise<void> {
-    if (this.#lost) return rejected(flushLost(this.#peer(), this.#error === null ? undefined : { cause: this.#error }))
+    if (this.#lost || this.#aborted || this.#error !== null) {
+      return rejected(flushLost(this.#peer(), this.#error === null ? undefined : { cause: this.#error }))
+    }
     this.#flush()
     return this.#flowControl().flush(options)
   }
@@ -350,9 +352,15 @@ export class SocketTransport extends Transport {
     if (this.#lost) return
     this.#closing = true
     if (this.#error === null || this.#down) this.#aborted = true
-    this.#output?.drop()
+    this.#drop()
     if (reset && this.#socket.remotePort !== undefined) this.#socket.resetAndDestroy()
     this.#destroy()
+  }
+
+  /** What is unsent will not be sent. */
+  #drop(): void {
+    this.#output?.drop()
+    this.#flow?.connectionLost(this.#aborted ? null : this.#error)
   }
 
   #destroy(): void {
@@ -366,7 +374,7 @@ export class SocketTransport extends Transport {
     if (this.#lost || this.#aborted) return
     this.#error = error instanceof Error ? error : new Error(String(error), { cause: error })
     this.#closing = true
-    this.#output?.drop()
+    this.#drop()
     this.#destroy()
   }
 
@@ -396,7 +404,7 @@ export class SocketTransport extends Transport {
     )
     this.#lostTo(`idle: ${cause.message}`, cause)
     this.#closing = true
-    this.#output?.drop()
+    this.#drop()
     this.#destroy()
   }
 
@@ -411,7 +419,7 @@ export class SocketTransport extends Transport {
 
   /** There is something to send, but the socket is lost; if that was kept back, it is noticed now. */
   #noticeLoss(): void {
-    this.#output?.drop()
+    this.#drop()
     this.#closing = true
     if (this.#down) process.nextTick(finish, this)
   }
@@ -421,9 +429,9 @@ export class SocketTransport extends Transport {
     this.#lost = true
     this.#closing = true
     this.#held = undefined
+    this.#drop()
     this.#output = undefined
     const error = this.#aborted ? null : this.#error
-    this.#flow?.connectionLost(error)
     try {
       this.#protocol.connectionLost?.(error)
     } catch (thrown) {

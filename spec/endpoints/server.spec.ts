@@ -1,5 +1,5 @@
 import * as net from 'node:net'
-import { CancelledError, InvalidStateError } from '../../lib/errors.ts'
+import { CancelledError, ConnectionLostError, InvalidStateError, TimeoutError } from '../../lib/errors.ts'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import type { Server } from '../../lib/endpoints/server.ts'
 import { Protocol } from '../../lib/protocol.ts'
@@ -249,6 +249,196 @@ describe('Server', () => {
       const { server } = await netServe(NetRecorder)
       server.close()
       await expect(server.startServing()).rejects.toBeInstanceOf(InvalidStateError)
+    })
+  })
+
+  describe('with maxConnections (D13)', () => {
+    it('lets those beyond wait, unread, and serves them in their order as others end', async () => {
+      const { factory, made, count } = recorders()
+      const { address } = await netServe(factory, 'tcp', { maxConnections: 2 })
+      const clients: NetPeer[] = []
+      for (const name of ['a', 'b', 'c', 'd']) {
+        const client = await netDial(address)
+        client.socket.write(name)
+        clients.push(client)
+      }
+      await count(2)
+      await netRoundTrip()
+      expect(made.map((each) => each.text)).toEqual(['a', 'b'])
+      expect(clients.some((client) => client.ended || client.closed)).toBe(false)
+      made[1]!.transport.close()
+      await count(3)
+      await made[2]!.until(() => made[2]!.text === 'c')
+      await netRoundTrip()
+      expect(made).toHaveLength(3)
+      made[0]!.transport.close()
+      await count(4)
+      await made[3]!.until(() => made[3]!.text === 'd')
+    })
+
+    it('lets no more than `backlog` wait: the others are closed and reported, once in a while', async () => {
+      const { factory, made, count } = recorders()
+      const { address, errors, server } = await netServe(factory, 'tcp', { maxConnections: 1, backlog: 1 })
+      const first = await netDial(address)
+      await count(1)
+      const second = await netDial(address)
+      await netRoundTrip()
+      const refusedOnes = [await netDial(address), await netDial(address)]
+      for (const client of refusedOnes) await client.until(() => client.closed || client.ended)
+      expect(errors.map(({ error }) => (error as Error).message)).toEqual([
+        `the backlog of 1 is full: the connection from 127.0.0.1:${refusedOnes[0]!.socket.localPort} was closed`,
+      ])
+      first.socket.end()
+      await made[0]!.untilEvent('eof')
+      made[0]!.transport.close()
+      await count(2)
+      second.socket.end('second')
+      await made[1]!.untilEvent('eof')
+      expect(made[1]!.text).toBe('second')
+      expect(server.isServing()).toBe(true)
+    })
+
+    it('closed, it drops what waits, and is done with its connections', async () => {
+      const { factory, made, count } = recorders()
+      const { address, server } = await netServe(factory, 'tcp', { maxConnections: 1 })
+      await netDial(address)
+      await count(1)
+      const waiting = await netDial(address)
+      await netRoundTrip()
+      server.close()
+      await waiting.until(() => waiting.closed || waiting.ended)
+      made[0]!.transport.abort()
+      await server.waitClosed()
+      expect(made).toHaveLength(1)
+    })
+
+    it.each([0, -1, NaN])('refuses %p', async (maxConnections) => {
+      await expect(createServer(NetRecorder, { host: HOST, maxConnections })).rejects.toThrow(RangeError)
+    })
+  })
+
+  describe('close with graceMs (D7)', () => {
+    it('resolves when the last connection has ended by itself', async () => {
+      const { factory, made, count } = recorders()
+      const { server, address } = await netServe(factory)
+      const peer = await netDial(address)
+      await count(1)
+      const closed = server.close({ graceMs: 60_000 })
+      expect(server.sockets).toEqual([])
+      expect(await isPending(closed)).toBe(true)
+      made[0]!.transport.write('bye')
+      made[0]!.transport.close()
+      await closed
+      await peer.until(() => peer.ended)
+      expect(peer.text).toBe('bye')
+      expect(made[0]!.lostWith).toBeNull()
+    })
+
+    it('aborts what is left after the time, though a peer never reads', async () => {
+      const { factory, made, count } = recorders()
+      const { server, address } = await netServe(factory)
+      await netDial(address, { reading: false })
+      await count(1)
+      const { transport } = made[0]!
+      while (transport.getWriteBufferSize() === 0) transport.write(Buffer.alloc(1024 * 1024))
+      transport.close()
+      await server.close({ graceMs: 1 })
+      expect(made[0]!.count('lost')).toBe(1)
+      await server.waitClosed()
+    })
+
+    it('with 0 aborts at once, and resolves at once if there is nothing', async () => {
+      const { factory, made, count } = recorders()
+      const { server, address } = await netServe(factory)
+      await netDial(address)
+      await count(1)
+      await server.close({ graceMs: 0 })
+      expect(made[0]!.log).toContain('lost')
+      await server.close({ graceMs: 60_000 })
+      const { server: idle } = await netServe(NetRecorder)
+      await idle.close({ graceMs: 60_000 })
+    })
+
+    it('can be cut short by a signal', async () => {
+      const { factory, made, count } = recorders()
+      const { server, address } = await netServe(factory)
+      await netDial(address)
+      await count(1)
+      const hurry = new AbortController()
+      const closed = server.close({ graceMs: 60_000, signal: hurry.signal })
+      expect(await isPending(closed)).toBe(true)
+      hurry.abort()
+      await closed
+      expect(made[0]!.lostWith).toBeNull()
+    })
+
+    it('refuses a time that is none, closing nothing', async () => {
+      const { server } = await netServe(NetRecorder)
+      expect(() => server.close({ graceMs: -1 })).toThrow(RangeError)
+      expect(() => server.close({ graceMs: NaN })).toThrow(RangeError)
+      expect(server.isServing()).toBe(true)
+    })
+
+    it('tells the handlers by the signal `closing`', async () => {
+      const { server } = await netServe(NetRecorder)
+      expect(server.closing.aborted).toBe(false)
+      server.close()
+      expect(server.closing.aborted).toBe(true)
+      expect(server.closing.reason).toBeInstanceOf(CancelledError)
+    })
+  })
+
+  describe('with idleTimeoutMs (C10)', () => {
+    it('a connection over which nothing moves is lost, with a reason that says so', async () => {
+      const { factory, made, count } = recorders()
+      const { address, errors } = await netServe(factory, 'tcp', { idleTimeoutMs: 20 })
+      const peer = await netDial(address)
+      peer.socket.write('abc')
+      await count(1)
+      await made[0]!.untilEvent('lost')
+      const lost = made[0]!.lostWith as ConnectionLostError
+      expect(lost).toBeInstanceOf(ConnectionLostError)
+      expect(lost.message).toMatch(
+        /^connection with 127\.0\.0\.1:\d+ lost: idle: no byte in either direction for 20 ms after 3 bytes in and 0 out/,
+      )
+      expect(lost.cause).toBeInstanceOf(TimeoutError)
+      expect(errors).toEqual([])
+    })
+
+    it('bytes in one direction are enough to keep it', async () => {
+      const { factory, made, count } = recorders()
+      const { address } = await netServe(factory, 'tcp', { idleTimeoutMs: 500 })
+      const peer = await netDial(address)
+      await count(1)
+      const began = performance.now()
+      while (performance.now() - began < 1000) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        made[0]!.transport.write('.')
+      }
+      await peer.until(() => peer.size > 0)
+      expect(made[0]!.log).toEqual(['made'])
+      await made[0]!.untilEvent('lost')
+      expect(made[0]!.lostWith).toBeInstanceOf(ConnectionLostError)
+    })
+
+    it('ends a close that waits for a peer that does not read', async () => {
+      const { factory, made, count } = recorders()
+      const { address } = await netServe(factory, 'tcp', { idleTimeoutMs: 20 })
+      await netDial(address, { reading: false })
+      await count(1)
+      const { transport } = made[0]!
+      while (transport.getWriteBufferSize() === 0) transport.write(Buffer.alloc(1024 * 1024))
+      transport.close()
+      await made[0]!.untilEvent('lost')
+      expect(made[0]!.lostWith).toBeInstanceOf(ConnectionLostError)
+    })
+
+    it('Infinity is no limit, and 0 is refused', async () => {
+      const { factory, count } = recorders()
+      const { address } = await netServe(factory, 'tcp', { idleTimeoutMs: Infinity })
+      await netDial(address)
+      await count(1)
+      await expect(createServer(NetRecorder, { host: HOST, idleTimeoutMs: 0 })).rejects.toThrow(RangeError)
     })
   })
 

@@ -245,6 +245,108 @@ describe('StreamWriter', () => {
     })
   })
 
+  describe('flush (D5)', () => {
+    it('waits until nothing is left to send, below the marks too, for every caller', async () => {
+      const { writer, peer } = await connected({ reading: false })
+      writer.setWriteBufferLimits({ high: 1024 * 1024 * 1024 })
+      const written = clog(writer)
+      await writer.drain()
+      const flushes = [writer.flush(), writer.flush()]
+      expect(await isPending(flushes[0]!)).toBe(true)
+      peer.read()
+      await Promise.all(flushes)
+      expect(writer.transport.getWriteBufferSize()).toBe(0)
+      await peer.until(() => peer.size === written)
+    })
+
+    it('hands over what was gathered in this turn, and resolves at once if the system takes it', async () => {
+      const { writer, peer } = await connected()
+      writer.write('now')
+      expect(writer.transport.getWriteBufferSize()).toBe(3)
+      const flush = writer.flush()
+      expect(writer.transport.getWriteBufferSize()).toBe(0)
+      await flush
+      await peer.until(() => peer.text === 'now')
+    })
+
+    it('ends when a close() has sent the rest', async () => {
+      const { writer, peer } = await connected({ reading: false })
+      clog(writer)
+      const flush = writer.flush()
+      writer.close()
+      peer.read()
+      await flush
+      expect(writer.transport.getWriteBufferSize()).toBe(0)
+    })
+
+    it('rejects with the reason when the connection is lost, and afterwards', async () => {
+      const { writer, peer } = await connected({ reading: false })
+      clog(writer)
+      const flush = netError(writer.flush())
+      peer.socket.resetAndDestroy()
+      expect(await flush).toBeInstanceOf(ConnectionLostError)
+      expect(await netError(writer.flush())).toBe(await netError(writer.waitClosed()))
+    })
+
+    it('rejects when the connection was aborted', async () => {
+      const { writer } = await connected({ reading: false })
+      clog(writer)
+      const flush = netError(writer.flush())
+      writer.transport.abort()
+      expect((await flush).message).toMatch(/^flush on a connection with 127\.0\.0\.1:\d+ that is closed$/)
+      await expect(writer.flush()).rejects.toThrow(ConnectionLostError)
+    })
+
+    it('with a timeout tells how much is left; cancelled, it changes nothing', async () => {
+      const { writer, peer } = await connected({ reading: false })
+      const written = clog(writer)
+      const error = await netError<TimeoutError>(writer.flush({ timeoutMs: 1 }))
+      expect(error).toBeInstanceOf(TimeoutError)
+      expect(error.message).toMatch(/^flush to 127\.0\.0\.1:\d+ \(\d+ bytes unsent\) took longer than 1 ms$/)
+      await expect(writer.flush({ signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no')
+      peer.read()
+      await writer.flush()
+      await peer.until(() => peer.size === written)
+    })
+  })
+
+  describe('disconnected (D15)', () => {
+    it('tells of the end of the peer while one is only writing, with null', async () => {
+      const { writer, peer } = await connected()
+      const { disconnected } = writer
+      writer.write('tick')
+      expect(await isPending(disconnected)).toBe(true)
+      peer.socket.end()
+      expect(await disconnected).toBeNull()
+      // Its other half is still open.
+      expect(writer.isClosing()).toBe(false)
+      expect(await writer.disconnected).toBeNull()
+    })
+
+    it('tells of a loss with its reason, never rejecting', async () => {
+      const { writer, peer } = await connected()
+      const { disconnected } = writer
+      peer.socket.resetAndDestroy()
+      const reason = await disconnected
+      expect(reason).toBeInstanceOf(ConnectionLostError)
+      expect(await writer.disconnected).toBe(reason)
+      expect(writer.disconnected).toBe(disconnected)
+    })
+
+    it('tells of our own close, too', async () => {
+      const { writer } = await connected()
+      writer.close()
+      expect(await writer.disconnected).toBeNull()
+    })
+
+    it('asked for only afterwards has the answer', async () => {
+      const { reader, writer, peer } = await connected()
+      peer.socket.resetAndDestroy()
+      const reason = await netError(reader.read())
+      expect(await writer.disconnected).toBe(reason)
+    })
+  })
+
   describe('close and waitClosed', () => {
     it('sends what is written, then ends (A44)', async () => {
       const { writer, peer } = await connected({ reading: false })
