@@ -313,7 +313,14 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   [Symbol.asyncIterator](): AsyncIterableIterator<Item> {
     return {
       next: () => {
-        const result: Promise<IteratorResult<Item, undefined>> = this.nextItem().then(toResult, (error: unknown) => {
+        let item: Item | undefined | Promise<Item | undefined>
+        try {
+          item = this.nextItem()
+        } catch (error) {
+          return rejected(error)
+        }
+        if (!(item instanceof Promise)) return Promise.resolve(toResult(item))
+        const result: Promise<IteratorResult<Item, undefined>> = item.then(toResult, (error: unknown) => {
           void handled(result)
           throw error
         })
@@ -328,10 +335,12 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
 
   // --- for subclasses
 
-  /** The next item of an iteration, `undefined` at the end: here a line. A reader of messages overrides it. */
-  protected async nextItem(): Promise<Item | undefined> {
-    const line = await this.readLine()
-    return line.length === 0 ? undefined : (line as Item)
+  /**
+   * The next item of an iteration, or a promise of it; `undefined` at the end. Here a line; a reader of messages
+   * overrides it.
+   */
+  protected nextItem(): Item | undefined | Promise<Item | undefined> {
+    return this.readLine().then((line) => (line.length === 0 ? undefined : (line as Item)))
   }
 
   /**

@@ -211,6 +211,21 @@ describe('FramedReader', () => {
       expect(found).toEqual(['a', 'b'])
     })
 
+    it('asks the readMessage of a subclass, if it has one', async () => {
+      class Loud extends FramedReader<Uint8Array> {
+        override async readMessage(): Promise<Uint8Array | undefined> {
+          const message = await super.readMessage()
+          return message === undefined ? undefined : latin1(`${Buffer.from(message).toString('latin1')}!`)
+        }
+      }
+      const reader = new Loud(lengthPrefixed({ lengthFieldLength: 1 }))
+      reader.feedData(latin1('\x01a\x01b'))
+      reader.feedEof()
+      const found: string[] = []
+      for await (const message of reader) found.push(...texts([message]))
+      expect(found).toEqual(['a!', 'b!'])
+    })
+
     it('gives messages that are null, 0 or empty text', async () => {
       const values = [null, 0, '']
       const reader = new FramedReader<unknown>({ decode: (input) => values[input.take(1)[0]!] })
