@@ -504,7 +504,7 @@ const toResult = <T>(value: T | undefined): IteratorResult<T, undefined> =>
   value === undefined ? { done: true, value: undefined } : { done: false, value }
 
 const NEWLINE = [toBytes('\n')]
-const EMPTY = toBytes('')
+const EMPTY = asBuffer(toBytes(''))
 
 /** The same memory as a Buffer, where there are Buffers. */
 function asBuffer(data: Uint8Array): Uint8Array {

@@ -321,8 +321,10 @@ export class SocketTransport extends Transport {
   #flush(): void {
     const output = this.#output
     if (output === undefined || output.length === 0) return
-    if (this.#socket.destroyed) this.#noticeLoss()
-    else output.flush()
+    if (this.#socket.destroyed) return this.#noticeLoss()
+    output.flush()
+    // An idle connection should hold as little as it can; another is made for the next wake-up's writes.
+    if (output.unsent === 0) this.#output = undefined
   }
 
   #afterFlush(): void {
