@@ -27,6 +27,7 @@ export {
   type TcpConnectOptions,
   type UnixConnectOptions,
 } from './endpoints/connect.ts'
+export { connectDuplex, type DuplexOptions } from './endpoints/connectDuplex.ts'
 export {
   createServer,
   createUnixServer,

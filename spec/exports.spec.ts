@@ -42,6 +42,7 @@ describe('the public names', () => {
        "TransportWrapper",
        "UnknownTypeError",
        "WriteTransport",
+       "connectDuplex",
        "createConnection",
        "createServer",
        "createUnixConnection",

@@ -5,6 +5,8 @@ import { peerOf, type Transport } from '../transport.ts'
 /** Who made a transport: the server that accepted it, or the call that connected it. One for all its transports. */
 export interface TransportOwner {
   readonly side: 'client' | 'server'
+  /** The transport lies on another one, which has told the diagnostics channels of the connection. */
+  readonly isLayer?: boolean
   attach(transport: Transport): unknown
   /** The connection is gone and its protocol has been told. */
   detach(transport: Transport): void
