@@ -33,6 +33,7 @@ export {
   type TcpConnectOptions,
   type UnixConnectOptions,
 } from './endpoints/connect.ts'
+export { connectDuplex, type DuplexOptions } from './endpoints/connectDuplex.ts'
 export {
   createServer,
   createUnixServer,
@@ -91,3 +92,4 @@ export { TransportWrapper } from './transports/transportWrapper.ts'
 export { ByteQueue } from './bytes/byteQueue.ts'
 export { OutgoingBuffer } from './bytes/outgoingBuffer.ts'
 export type { ConnectionEvent, ErrorHandler } from './diagnostics.ts'
+export type { FrameEvent } from './frameEvents.ts'

@@ -31,8 +31,38 @@ export interface Encoder<T> {
   encode(message: T, out: OutgoingBuffer): void
 }
 
+// One count for the process, even if both builds of the package are loaded.
+const COUNT = Symbol.for('millrace.connections')
+const counter = ((globalThis as { [COUNT]?: { last: number } })[COUNT] ??= { last: 0 })
+
+/** From here on, in bytes, a block of its own costs a message less than a copy. */
+const LARGE_MESSAGE = 16 * 1024
+
 /** (asyncio: `BaseTransport`.) */
 export abstract class BaseTransport {
+  #id = 0
+
+  /**
+   * Tells connections apart in logs: counted up from 1 through the process, never given twice. A transport on top of
+   * another has the number of the one below.
+   */
+  get id(): number {
+    return (this.#id ||= ++counter.last)
+  }
+
+  /** Bytes that have come from below so far; 0 for a transport that does not count. May be asked at any time. */
+  get bytesRead(): number {
+    return 0
+  }
+
+  /**
+   * Bytes that were handed on so far, to the system or to the transport below; what is in the write buffer has yet to
+   * be. 0 for a transport that does not count.
+   */
+  get bytesWritten(): number {
+    return 0
+  }
+
   /** Information about the connection by name; `defaultValue` (or `null`) where it is not known. */
   getExtraInfo<K extends keyof ExtraInfo>(name: K): ExtraInfo[K] | null
   getExtraInfo<K extends keyof ExtraInfo, D>(name: K, defaultValue: D): ExtraInfo[K] | D
@@ -137,7 +167,9 @@ export abstract class WriteTransport extends BaseTransport {
   writeEncoded<T>(encoder: Encoder<T>, message: T): void {
     const out = new OutgoingBuffer()
     encoder.encode(message, out)
-    this.writeLines(out.take())
+    // The block goes back for the next message, so the bytes move out of it.
+    if (out.length < LARGE_MESSAGE) this.write(out.takeCopy())
+    else this.writeLines(out.take())
   }
 
   /**

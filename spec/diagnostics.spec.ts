@@ -1,7 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ConnectionEvent } from '../lib/diagnostics.ts'
 import { ConnectionLostError } from '../lib/errors.ts'
-import { netConnection, netDefer, netProgram, NetRecorder, netRoundTrip } from './support/netTools.ts'
+import { memoryPair } from '../lib/testing/memoryPair.ts'
+import { RecordingProtocol } from '../lib/testing/recordingProtocol.ts'
+import { netConnection, netDefer, netProgram, netPromise, NetRecorder, netRoundTrip } from './support/netTools.ts'
 
 interface Published extends ConnectionEvent {
   event: string
@@ -32,13 +34,40 @@ describe('the diagnostics channels', () => {
     const published = listen()
     const recorder = new NetRecorder()
     const { transport, peer } = await netConnection('tcp', side, recorder)
-    const name = `127.0.0.1:${peer.socket.localPort}`
-    expect(published).toEqual([{ event: 'open', transport, peer: name, side }])
+    const connection = { id: transport.id, transport, peer: `127.0.0.1:${peer.socket.localPort}`, side }
+    expect(published).toEqual([{ event: 'open', ...connection }])
+    peer.socket.write('four')
+    await recorder.until(() => recorder.size === 4)
+    transport.write('to you')
     transport.close()
     await recorder.untilEvent('lost')
     await netRoundTrip()
-    expect(published.slice(1)).toEqual([{ event: 'close', transport, peer: name, side, error: null }])
+    const { durationMs } = published[1]!
+    const counts = { bytesRead: 4, bytesWritten: 6, durationMs }
+    expect(published.slice(1)).toEqual([{ event: 'close', ...connection, error: null, ...counts }])
     expect(published[1]!.transport).toBe(transport)
+    expect(durationMs).toBeGreaterThan(0)
+    expect(durationMs).toBeLessThanOrEqual(performance.now())
+  })
+
+  it('tell of both ends of a memory pair', async () => {
+    const published = listen()
+    const ends = [new RecordingProtocol(), new RecordingProtocol()] as const
+    const [a, b] = memoryPair(...ends)
+    expect(published.map(({ event, id }) => [event, id])).toEqual([
+      ['open', a.id],
+      ['open', b.id],
+    ])
+    expect(b.id).toBeGreaterThan(a.id)
+    a.write('x')
+    b.abort({ reset: true })
+    for (const end of ends) await end.untilEvent('connectionLost')
+    const later = published.slice(2).map(({ event, transport, error }) => ({ event, transport, error }))
+    expect(later).toEqual([
+      { event: 'error', transport: a, error: expect.any(ConnectionLostError) },
+      { event: 'close', transport: b, error: null },
+      { event: 'close', transport: a, error: ends[0].lost },
+    ])
   })
 
   it('open comes before connectionMade, close after connectionLost', async () => {
@@ -82,6 +111,16 @@ describe('the diagnostics channels', () => {
     await netConnection('tcp', 'server', new NetRecorder())
     expect(seen).toEqual([])
   })
+
+  it('name the peer to one who subscribes only to the close', async () => {
+    const closed = netPromise<ConnectionEvent>()
+    const listener = (message: unknown): void => closed.resolve(message as ConnectionEvent)
+    const { transport, peer } = await netConnection('tcp', 'server', new NetRecorder())
+    subscribe('millrace:connection:close', listener)
+    netDefer(() => unsubscribe('millrace:connection:close', listener))
+    transport.close()
+    expect((await closed.promise).peer).toBe(`127.0.0.1:${peer.socket.localPort}`)
+  })
 })
 
 describe('NODE_DEBUG=millrace', () => {
@@ -101,10 +140,11 @@ describe('NODE_DEBUG=millrace', () => {
   it('prints every connection to stderr', async () => {
     const { code, stderr } = await netProgram(source, { env: { NODE_DEBUG: 'millrace' } }).ended
     expect(code).toBe(0)
-    expect(stderr).toMatch(/MILLRACE \d+: client connection with 127\.0\.0\.1:\d+ open\n/)
-    expect(stderr).toMatch(/MILLRACE \d+: client connection with 127\.0\.0\.1:\d+ closed: clean\n/)
-    expect(stderr).toMatch(/MILLRACE \d+: server connection with 127\.0\.0\.1:\d+ open\n/)
-    expect(stderr.match(/server connection with 127\.0\.0\.1:\d+ closed/g)).toHaveLength(2)
+    expect(stderr).toMatch(/MILLRACE \d+: client connection \d+ with 127\.0\.0\.1:\d+ open\n/)
+    const clean = /: client connection \d+ with 127\.0\.0\.1:\d+ closed after 0 bytes in and 0 out, \d+ ms: clean\n/
+    expect(stderr).toMatch(clean)
+    expect(stderr).toMatch(/MILLRACE \d+: server connection \d+ with 127\.0\.0\.1:\d+ open\n/)
+    expect(stderr.match(/server connection \d+ with 127\.0\.0\.1:\d+ closed after/g)).toHaveLength(2)
   })
 
   it('is silent otherwise', async () => {

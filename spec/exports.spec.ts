@@ -43,6 +43,7 @@ describe('the public names', () => {
        "TransportWrapper",
        "UnknownTypeError",
        "WriteTransport",
+       "connectDuplex",
        "createConnection",
        "createServer",
        "createUnixConnection",

@@ -3,7 +3,7 @@ import { join, posix } from 'node:path'
 
 // Leftmost first: a file imports only from its own room and from rooms in front of it.
 const street = [
-  ['errors', 'diagnostics', 'wait', 'bytes'],
+  ['errors', 'frameEvents', 'diagnostics', 'wait', 'bytes'],
   ['transport', 'protocol'],
   ['transports'],
   ['endpoints'],

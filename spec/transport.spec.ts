@@ -9,6 +9,7 @@ import {
   Transport,
   WriteTransport,
 } from '../lib/transport.ts'
+import { allocationsOf } from './support/allocations.ts'
 
 class Base extends BaseTransport {}
 class Read extends ReadTransport {}
@@ -74,6 +75,14 @@ describe('the transport classes', () => {
     expect(new Both().getExtraInfo('anything', undefined)).toBeNull()
   })
 
+  it('count connections up, each once, and no bytes', () => {
+    const [first, second] = [new Both(), new Both()]
+    expect(first.id).toBeGreaterThan(0)
+    expect(second.id).toBe(first.id + 1)
+    expect(first.id).toBe(first.id)
+    expect([first.bytesRead, first.bytesWritten]).toEqual([0, 0])
+  })
+
   it('a ReadTransport reads and a WriteTransport writes; a Transport does both', () => {
     expect(new Both()).toBeInstanceOf(WriteTransport)
     expect(new Both()).toBeInstanceOf(BaseTransport)
@@ -107,6 +116,26 @@ describe('the transport classes', () => {
       expect(() => transport.writeEncoded(encoder, 'bad')).toThrow('cannot encode')
       transport.writeEncoded(encoder, 'good')
       expect(transport.pieces.join('')).toBe('<good>')
+    })
+
+    it('writeEncoded takes no more memory than the message has, and copies no large one', () => {
+      const pieces: Uint8Array[] = []
+      class Keeping extends Transport {
+        override write(data: Uint8Array | string): void {
+          pieces.push(data as Uint8Array)
+        }
+      }
+      const transport = new Keeping()
+      const encoder = { encode: (message: Buffer, out: { append: (data: Uint8Array) => void }) => out.append(message) }
+      transport.writeEncoded(encoder, Buffer.from('the first takes the block that the others use'))
+      const small = allocationsOf(() => {
+        for (let i = 0; i < 100; i++) transport.writeEncoded(encoder, Buffer.from(String(i).padStart(10)))
+      })
+      expect(small).toEqual({ count: 100, bytes: 1000 })
+      expect(Buffer.concat(pieces.slice(-2)).toString()).toBe('        98        99')
+      const large = Buffer.alloc(100_000)
+      transport.writeEncoded(encoder, large)
+      expect(pieces.at(-1)).toBe(large)
     })
   })
 })

@@ -127,6 +127,19 @@ export class OutgoingBuffer {
     return parts
   }
 
+  /** Everything appended, as one piece in memory of just that size; the buffer is empty afterwards, and takes no memory. */
+  takeCopy(): Uint8Array {
+    const copy = allocate(this.length)
+    let place = 0
+    for (const part of this.#parts ?? []) {
+      copy.set(part, place)
+      place += part.length
+    }
+    copy.set(this.bytes.subarray(this.#start, this.#end), place)
+    this.recycle()
+    return copy
+  }
+
   /** If all that was appended lies in the one block: a view of it. Nothing is consumed. */
   single(): Uint8Array | undefined {
     if (this.#partsLength > 0) return undefined

@@ -65,13 +65,5 @@ export function resolveSource<C extends object>(source: Source<C>): C {
 export function encodeMessage<T>(encoder: Encoder<T>, message: T): Uint8Array {
   const out = new OutgoingBuffer()
   encoder.encode(message, out)
-  const parts = out.take()
-  if (parts.length === 1) return parts[0]!
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let place = 0
-  for (const part of parts) {
-    whole.set(part, place)
-    place += part.length
-  }
-  return whole
+  return out.takeCopy()
 }

@@ -4,8 +4,8 @@ import { FrameError } from '../errors.ts'
 import { Protocol } from '../protocol.ts'
 import { peerOf, type Transport } from '../transport.ts'
 import { resolveSource, type Codec, type Source } from './codec.ts'
+import { decodeFrame, writeFrame } from './connectionFrames.ts'
 import { nameThePeer } from './framedReader.ts'
-import { decodeNext } from './messageDecoder.ts'
 
 /**
  * A protocol whose peer speaks in messages. Subclass it and override {@link messageReceived}.
@@ -53,7 +53,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
 
   /** Writes one message; never waits. If the encoder throws, nothing is written. */
   sendMessage(message: Out): void {
-    this.transport.writeEncoded(this.#getCodec(), message)
+    writeFrame(this.transport, this.#getCodec(), message)
   }
 
   /** Stops the delivery of messages, also of those that have come already. (Twisted: `pauseProducing`.) */
@@ -120,7 +120,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   #next(codec: Codec<In, Out>, queue: ByteQueue, transport: Transport): In | undefined {
     for (;;) {
       try {
-        return decodeNext(codec, queue, this.#eof, this.#eof ? peerOf(transport) : undefined)
+        return decodeFrame(codec, queue, this.#eof, transport)
       } catch (error) {
         if (!(error instanceof FrameError)) throw error
         nameThePeer(error, peerOf(transport))

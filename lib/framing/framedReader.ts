@@ -3,7 +3,7 @@ import { FrameError, IncompleteReadError } from '../errors.ts'
 import type { ReadOptions } from '../streams/readProgress.ts'
 import { StreamReader, type StreamReaderOptions } from '../streams/streamReader.ts'
 import { resolveSource, type Decoder, type Source } from './codec.ts'
-import { decodeNext } from './messageDecoder.ts'
+import { decodeFrame } from './connectionFrames.ts'
 
 /**
  * A reader of messages. All that a `StreamReader` can do it can still do, between messages.
@@ -20,7 +20,7 @@ export class FramedReader<T> extends StreamReader<T> {
     const resolved = resolveSource(decoder)
     this.#attempt = (queue, eof) => {
       try {
-        return decodeNext(resolved, queue, eof, eof ? this.peer : undefined)
+        return decodeFrame(resolved, queue, eof, this.transport)
       } catch (error) {
         throw this.#decoderFailed(error)
       }

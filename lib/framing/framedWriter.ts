@@ -3,6 +3,7 @@ import type { StreamReaderProtocol } from '../streams/streamReaderProtocol.ts'
 import { StreamWriter } from '../streams/streamWriter.ts'
 import type { Encoder, Transport } from '../transport.ts'
 import { resolveSource, type Source } from './codec.ts'
+import { writeFrame } from './connectionFrames.ts'
 
 /** A writer of messages. */
 export class FramedWriter<T> extends StreamWriter {
@@ -23,6 +24,6 @@ export class FramedWriter<T> extends StreamWriter {
    * written in one turn leaves together. If the encoder throws, nothing is written and the connection is as before.
    */
   writeMessage(message: T): void {
-    this.transport.writeEncoded(this.#encoder, message)
+    writeFrame(this.transport, this.#encoder, message)
   }
 }

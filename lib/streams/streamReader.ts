@@ -377,6 +377,11 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
     this.#refused = { reason: error }
   }
 
+  /** The transport that feeds this reader; `undefined` while there is none. */
+  protected get transport(): Transport | undefined {
+    return this.#transport
+  }
+
   /** The other end, for messages; `undefined` while there is no transport. */
   protected get peer(): PeerName | undefined {
     return peerOf(this.#transport)

@@ -102,6 +102,23 @@ export const transportChecks: readonly TransportCheck[] = [
     ok(server.data.equals(bytes), 'the bytes at the server are not those sent')
   }),
 
+  check('counts its bytes, if it counts them, and has a number of its own', async (client, server) => {
+    client.transport.write('12345')
+    server.transport.write('123')
+    await Promise.all([client.untilBytes(3), server.untilBytes(5)])
+    const counts = [client, server].map(({ transport }) => [transport.bytesRead, transport.bytesWritten])
+    const silent = [
+      [0, 0],
+      [0, 0],
+    ]
+    const exact = [
+      [3, 5],
+      [5, 3],
+    ]
+    deepStrictEqual(counts, counts.flat().some(Boolean) ? exact : silent)
+    ok(client.transport.id > 0 && client.transport.id !== server.transport.id, 'both ends have the same id')
+  }),
+
   check('takes strings as UTF-8, several pieces by writeLines, and ignores empty writes', async (client, server) => {
     client.transport.write('grün ')
     client.transport.write('')

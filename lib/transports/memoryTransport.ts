@@ -8,18 +8,24 @@
 import { toBytes } from '../bytes/allocate.ts'
 import { ByteQueue } from '../bytes/byteQueue.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
-import { feedDataToBufferedProto, isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
+import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits } from '../transport.ts'
 import { rejected, type WaitOptions } from '../wait.ts'
+import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
+import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import type { TransportOwner } from './transportOwner.ts'
+import { writeAfterClose } from './writeAfterClose.ts'
 
 export interface MemoryPairOptions {
-  /** How long each delivery waits, in milliseconds; by default it comes in the next turn. Deliveries wait in line. */
+  /**
+   * How long each piece is under way, in milliseconds, from when the pipe takes it; any number may be under way at
+   * once. By default it arrives in the next turn.
+   */
   latencyMs?: number | undefined
   /** The most bytes of one `dataReceived`; 64 KiB by default. 1 finds every mistake in reassembly. */
   chunkSize?: number | undefined
-  /** How many bytes each direction takes before its writer has to buffer; 64 KiB by default. */
+  /** How many bytes each direction takes before its writer has to buffer, those under way included; 64 KiB by default. */
   pipeSize?: number | undefined
 }
 
@@ -29,11 +35,49 @@ let pairs = 0
 class Pipe {
   readonly bytes = new ByteQueue()
   readonly size: number
+  readonly #latencyMs: number
+  /** How many of the bytes have come to the reading end, and whether the end of the stream has. */
+  arrived = 0
   ended = false
+  #endSent = false
   /** The reading end is gone: what is written is lost. */
   broken = false
-  constructor(size: number) {
+  /** Calls the reading end, when something has arrived. */
+  notify = (): void => {}
+
+  constructor(size: number, latencyMs: number) {
     this.size = size
+    this.#latencyMs = latencyMs
+  }
+
+  get room(): number {
+    return this.size - this.bytes.length
+  }
+
+  push(piece: Uint8Array): void {
+    this.bytes.push(piece)
+    this.#travel(() => (this.arrived += piece.length))
+  }
+
+  end(): void {
+    if (this.#endSent) return
+    this.#endSent = true
+    this.#travel(() => (this.ended = true))
+  }
+
+  take(n: number): Uint8Array {
+    this.arrived -= n
+    return this.bytes.take(n)
+  }
+
+  // Timers of one length run in the order in which they were set.
+  #travel(arrive: () => void): void {
+    const arrived = (): void => {
+      arrive()
+      this.notify()
+    }
+    if (this.#latencyMs > 0) setTimeout(arrived, this.#latencyMs)
+    else arrived()
   }
 }
 
@@ -50,6 +94,8 @@ export class MemoryTransport extends Transport {
   #other!: MemoryTransport
   #started = false
   #paused = false
+  /** What a buffered protocol left of a chunk when it paused. */
+  #held: Buffer | undefined
   #deliveryRequested = false
   #eofDelivered = false
   #eofWritten = false
@@ -57,6 +103,10 @@ export class MemoryTransport extends Transport {
   #lossRequested = false
   #lost = false
   #error: Error | null = null
+  #writesAfterClose = 0
+  #bytesRead = 0
+  #bytesWritten = 0
+  readonly #openedAt = performance.now()
 
   /** Two connected transports that have not begun: call {@link start} on both. */
   static pair(
@@ -64,8 +114,8 @@ export class MemoryTransport extends Transport {
     owners: [TransportOwner, TransportOwner],
     options: MemoryPairOptions,
   ): [MemoryTransport, MemoryTransport] {
-    const { pipeSize = 64 * 1024 } = options
-    const [up, down] = [new Pipe(pipeSize), new Pipe(pipeSize)]
+    const { pipeSize = 64 * 1024, latencyMs = 0 } = options
+    const [up, down] = [new Pipe(pipeSize, latencyMs), new Pipe(pipeSize, latencyMs)]
     const names: [[string, number], [string, number]] = [
       ['memory', ++pairs],
       ['memory', ++pairs],
@@ -80,6 +130,8 @@ export class MemoryTransport extends Transport {
     })
     a.#other = b
     b.#other = a
+    down.notify = () => a.#requestDelivery()
+    up.notify = () => b.#requestDelivery()
     return [a, b]
   }
 
@@ -103,6 +155,7 @@ export class MemoryTransport extends Transport {
   /** Calls `connectionMade`; bytes are delivered from the next turn on. */
   start(): void {
     this.#owner.attach(this)
+    publishOpen(this, this.#owner.side)
     try {
       ;(this.#protocol as Partial<Protocol>).connectionMade?.(this)
     } catch (error) {
@@ -110,6 +163,14 @@ export class MemoryTransport extends Transport {
     }
     this.#started = true
     this.#requestDelivery()
+  }
+
+  override get bytesRead(): number {
+    return this.#bytesRead
+  }
+
+  override get bytesWritten(): number {
+    return this.#bytesWritten
   }
 
   override getExtraInfo(name: string, defaultValue: unknown = null): never {
@@ -146,38 +207,48 @@ export class MemoryTransport extends Transport {
 
   #requestDelivery(): void {
     if (this.#deliveryRequested || !this.#started || !this.isReading()) return
-    if (this.#incoming.bytes.length === 0 && (!this.#incoming.ended || this.#eofDelivered)) return
+    const { arrived, ended, bytes } = this.#incoming
+    const atEnd = ended && bytes.length === 0 && !this.#eofDelivered
+    if (this.#held === undefined && arrived === 0 && !atEnd) return
     this.#deliveryRequested = true
-    const deliver = (): void => {
+    setImmediate(() => {
       this.#deliveryRequested = false
       if (!this.isReading()) return
       this.#deliver()
       this.#requestDelivery()
-    }
-    const { latencyMs = 0 } = this.#options
-    if (latencyMs > 0) setTimeout(deliver, latencyMs)
-    else setImmediate(deliver)
+    })
   }
 
   #deliver(): void {
-    const { bytes, ended } = this.#incoming
+    const chunk = this.#takeChunk()
+    const protocol = this.#protocol
     try {
-      if (bytes.length > 0) {
-        const { chunkSize = 64 * 1024 } = this.#options
-        // A chunk is the receiver's own: on a socket, too, it shares no memory with what the peer wrote.
-        const chunk = Buffer.from(bytes.take(Math.min(chunkSize, bytes.length)))
-        this.#other.#send()
-        const protocol = this.#protocol
-        if (isBuffered(protocol)) feedDataToBufferedProto(protocol, chunk)
-        else (protocol as Partial<Protocol>).dataReceived?.(chunk)
-      } else if (ended && !this.#eofDelivered) {
+      if (chunk === undefined) {
         this.#eofDelivered = true
-        if (!(this.#protocol as Partial<Protocol>).eofReceived?.()) this.close()
+        if (!(protocol as Partial<Protocol>).eofReceived?.()) this.close()
+      } else if (isBuffered(protocol)) {
+        this.#held = deliverBuffered(this, chunk)
+      } else {
+        ;(protocol as Partial<Protocol>).dataReceived?.(chunk)
       }
     } catch (error) {
       this.#owner.report(error, this)
       this.#lose(error instanceof Error ? error : new Error(String(error), { cause: error }))
     }
+  }
+
+  /** `undefined` at the end. */
+  #takeChunk(): Buffer | undefined {
+    const held = this.#held
+    this.#held = undefined
+    const pipe = this.#incoming
+    if (held !== undefined || pipe.arrived === 0) return held
+    const { chunkSize = 64 * 1024 } = this.#options
+    // A chunk is the receiver's own: on a socket, too, it shares no memory with what the peer wrote.
+    const chunk = Buffer.from(pipe.take(Math.min(chunkSize, pipe.arrived)))
+    this.#bytesRead += chunk.length
+    this.#other.#send()
+    return chunk
   }
 
   // --- writing
@@ -202,7 +273,8 @@ export class MemoryTransport extends Transport {
     const bytes = toBytes(data)
     if (this.#eofWritten)
       throw new InvalidStateError(`write to ${formatAddress(this.#names.peername)} after writeEof()`)
-    if (this.#closing || bytes.length === 0) return
+    if (bytes.length === 0) return
+    if (this.#closing) return writeAfterClose(this, ++this.#writesAfterClose)
     this.#unsent.push(Uint8Array.from(bytes))
     this.#send()
     this.#flow.maybePauseProtocol()
@@ -223,13 +295,15 @@ export class MemoryTransport extends Transport {
   #send(): void {
     const pipe = this.#outgoing
     if (pipe.broken && this.#unsent.length > 0) return this.#breakPipe()
-    const n = Math.min(this.#unsent.length, pipe.size - pipe.bytes.length)
-    if (n > 0) pipe.bytes.push(this.#unsent.take(n))
+    const n = Math.min(this.#unsent.length, pipe.room)
+    if (n > 0) {
+      this.#bytesWritten += n
+      pipe.push(this.#unsent.take(n))
+    }
     if (this.#unsent.length === 0) {
-      if (this.#eofWritten || this.#closing) pipe.ended = true
+      if (this.#eofWritten || this.#closing) pipe.end()
       if (this.#closing) this.#requestLoss()
     }
-    this.#other.#requestDelivery()
     this.#flow.maybeResumeProtocol()
   }
 
@@ -262,9 +336,9 @@ export class MemoryTransport extends Transport {
     this.#closing = true
     this.#error = error
     this.#unsent.clear()
-    this.#outgoing.ended = true
+    this.#outgoing.end()
+    if (error instanceof ConnectionLostError) publishError(this, this.#owner.side, error)
     this.#requestLoss()
-    this.#other.#requestDelivery()
   }
 
   #requestLoss(): void {
@@ -281,6 +355,7 @@ export class MemoryTransport extends Transport {
       } catch (error) {
         this.#owner.report(error, this)
       }
+      publishClose(this, this.#owner.side, this.#error, this.#openedAt)
       this.#owner.detach(this)
     })
   }

@@ -50,6 +50,11 @@ export class SocketOutput<T> extends OutgoingBuffer {
     return this.length + this.#queued + this.#sending
   }
 
+  /** Those of them that Node has. */
+  get sending(): number {
+    return this.#sending
+  }
+
   /** Asks for a flush at the end of this turn, after the microtasks: what they write leaves together. */
   requestFlush(): void {
     if (this.#flushRequested || this.#sending > 0) return

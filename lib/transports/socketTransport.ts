@@ -9,18 +9,19 @@
  */
 import type { Socket } from 'node:net'
 import { toBytes } from '../bytes/allocate.ts'
-import { connectionClose, connectionError, connectionOpen, type ConnectionEvent } from '../diagnostics.ts'
 import { ConnectionLostError, InvalidStateError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
 import { rejected, type WaitOptions } from '../wait.ts'
+import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
+import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import { SocketOutput } from './socketOutput.ts'
 import type { TransportOwner } from './transportOwner.ts'
+import { writeAfterClose } from './writeAfterClose.ts'
 
 /** What is gathered beyond this goes out at once, within the turn. */
 const GATHER = 64 * 1024
-const WRITES_AFTER_CLOSE_BEFORE_WARNING = 5
 
 const TRANSPORT = Symbol('millrace.transport')
 type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
@@ -61,6 +62,7 @@ export class SocketTransport extends Transport {
   #down = false
   #error: Error | null = null
   #writesAfterClose = 0
+  readonly #openedAt = performance.now()
 
   static {
     received = (transport, chunk) => transport.#received(chunk)
@@ -99,7 +101,7 @@ export class SocketTransport extends Transport {
     }
     if (socket.readableLength > 0) this.#held = socket.read() as Buffer
     this.#owner.attach(this)
-    if (connectionOpen.hasSubscribers) connectionOpen.publish(this.#event())
+    publishOpen(this, this.#owner.side)
     try {
       ;(this.#protocol as Partial<Protocol>).connectionMade?.(this)
     } catch (error) {
@@ -108,6 +110,14 @@ export class SocketTransport extends Transport {
     // What was read already by a socket that is taken over must not overtake the promise of the connection.
     if (this.#held !== undefined) setImmediate(startReading, this)
     else process.nextTick(startReading, this)
+  }
+
+  override get bytesRead(): number {
+    return this.#socket.bytesRead
+  }
+
+  override get bytesWritten(): number {
+    return this.#socket.bytesWritten - (this.#output?.sending ?? 0)
   }
 
   override getExtraInfo(name: string, defaultValue: unknown = null): never {
@@ -179,29 +189,17 @@ export class SocketTransport extends Transport {
     this.#delivering = true
     try {
       const protocol = this.#protocol
-      if (isBuffered(protocol)) this.#deliverBuffered(chunk)
-      else (protocol as Partial<Protocol>).dataReceived?.(chunk)
+      if (isBuffered(protocol)) {
+        const rest = deliverBuffered(this, chunk)
+        if (rest !== undefined && !this.#closing) this.#hold(rest)
+      } else {
+        ;(protocol as Partial<Protocol>).dataReceived?.(chunk)
+      }
     } catch (error) {
       this.#fail(error)
     }
     this.#delivering = false
     this.#flush()
-  }
-
-  /** By copy, one buffer at a time: in between the protocol may pause, close, or be replaced. */
-  #deliverBuffered(chunk: Buffer): void {
-    let rest = chunk
-    while (rest.length > 0 && this.isReading()) {
-      const protocol = this.#protocol
-      if (!isBuffered(protocol)) return (protocol as Partial<Protocol>).dataReceived?.(rest)
-      const buffer = protocol.getBuffer(rest.length)
-      if (buffer.length === 0) throw new RangeError('getBuffer() returned an empty buffer')
-      const n = Math.min(buffer.length, rest.length)
-      buffer.set(rest.subarray(0, n))
-      rest = rest.subarray(n)
-      protocol.bufferUpdated(n)
-    }
-    if (rest.length > 0 && !this.#closing) this.#hold(rest)
   }
 
   #deliverEof(): void {
@@ -292,10 +290,7 @@ export class SocketTransport extends Transport {
   #mayWrite(size: number): boolean {
     if (this.#eofWritten) throw new InvalidStateError(`write to ${this.#peer()} after writeEof()`)
     if (!this.#closing || size === 0) return size > 0
-    if (++this.#writesAfterClose >= WRITES_AFTER_CLOSE_BEFORE_WARNING) {
-      const message = `write number ${this.#writesAfterClose} to ${this.#peer()} after its close: dropped`
-      process.emitWarning(message, { code: 'MILLRACE_WRITE_AFTER_CLOSE' })
-    }
+    writeAfterClose(this, ++this.#writesAfterClose)
     return false
   }
 
@@ -393,7 +388,7 @@ export class SocketTransport extends Transport {
       `connection with ${peer} lost: ${what} after ${bytesRead} bytes in and ${bytesWritten} out ` +
       `(${this.getWriteBufferSize()} unsent)`
     this.#error = new ConnectionLostError(message, peer, { cause })
-    if (connectionError.hasSubscribers) connectionError.publish({ ...this.#event(), error: this.#error })
+    publishError(this, this.#owner.side, this.#error)
   }
 
   #idle(): void {
@@ -439,7 +434,7 @@ export class SocketTransport extends Transport {
     } catch (thrown) {
       this.#report(thrown)
     }
-    if (connectionClose.hasSubscribers) connectionClose.publish({ ...this.#event(), error })
+    publishClose(this, this.#owner.side, error, this.#openedAt)
     this.#owner.detach(this)
   }
 
@@ -456,10 +451,6 @@ export class SocketTransport extends Transport {
   #peer(): string {
     const peername = this.#peername()
     return peername === null ? '(unknown)' : formatAddress(peername)
-  }
-
-  #event(): ConnectionEvent {
-    return { transport: this, peer: this.#peer(), side: this.#owner.side }
   }
 }
 

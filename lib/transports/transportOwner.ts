@@ -7,6 +7,8 @@ export interface TransportOwner {
   readonly side: 'client' | 'server'
   /** A connection over which no byte has moved for so long is lost. */
   readonly idleTimeoutMs?: number | undefined
+  /** The transport lies on another one, which has told the diagnostics channels of the connection. */
+  readonly isLayer?: boolean
   attach(transport: Transport): unknown
   /** The connection is gone and its protocol has been told. */
   detach(transport: Transport): void

@@ -17,6 +17,18 @@ export class TransportWrapper extends Transport {
     this.inner = inner
   }
 
+  override get id(): number {
+    return this.inner.id
+  }
+
+  override get bytesRead(): number {
+    return this.inner.bytesRead
+  }
+
+  override get bytesWritten(): number {
+    return this.inner.bytesWritten
+  }
+
   override getExtraInfo<K extends keyof ExtraInfo>(name: K): ExtraInfo[K] | null
   override getExtraInfo<K extends keyof ExtraInfo, D>(name: K, defaultValue: D): ExtraInfo[K] | D
   override getExtraInfo(name: string, defaultValue?: unknown): unknown

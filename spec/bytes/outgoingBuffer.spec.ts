@@ -15,6 +15,26 @@ function manyParts(): { out: OutgoingBuffer; expected: Buffer } {
 }
 
 describe('OutgoingBuffer', () => {
+  describe('takeCopy', () => {
+    it('gives all in one piece, of just its size, and leaves the buffer empty', () => {
+      const { out, expected } = manyParts()
+      const copy = out.takeCopy()
+      expect(Buffer.from(copy)).toEqual(expected)
+      expect(copy.buffer.byteLength).toBe(expected.length)
+      expect(out.length).toBe(0)
+      expect(out.takeCopy()).toHaveLength(0)
+    })
+
+    it('shares no memory with what is appended later, though the block is used again', () => {
+      const copies = [1, 2, 3].map((byte) => {
+        const out = new OutgoingBuffer()
+        out.append(filled(100, byte))
+        return out.takeCopy()
+      })
+      expect(copies.map((copy) => new Set(copy))).toEqual([new Set([1]), new Set([2]), new Set([3])])
+    })
+  })
+
   describe('append', () => {
     it('puts pieces one behind the other', () => {
       const out = new OutgoingBuffer()

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  connectDuplex,
   createConnection,
   createServer,
   createUnixConnection,
@@ -18,6 +19,8 @@ import {
   transportChecks,
   type MakePair,
 } from '../../lib/testing/index.ts'
+import { CrossedDuplex } from '../support/crossedDuplexes.ts'
+import { netDial, netListen } from '../support/netTools.ts'
 
 const quiet = { onConnectionError: () => {} }
 
@@ -66,6 +69,15 @@ const pairs: Record<string, MakePair> = {
     (factory) => createUnixServer(factory, { path: join(directory, 'socket'), ...quiet }),
     (factory, server) => createUnixConnection(factory, { path: server.sockets[0]!.address, ...quiet }),
   ),
+  'two crossed Duplexes': async (client, server) => {
+    const [a, b] = CrossedDuplex.pair()
+    return [connectDuplex(() => client, a, quiet)[0], connectDuplex(() => server, b, quiet)[0]]
+  },
+  'sockets as plain Duplexes': async (client, server) => {
+    const { address, accepted } = await netListen('tcp', { reading: false })
+    const [near, far] = [await netDial(address, { reading: false }), await accepted()]
+    return [connectDuplex(() => client, near.socket, quiet)[0], connectDuplex(() => server, far.socket, quiet)[0]]
+  },
   'the memory pair': async (client, server) => memoryPair(client, server, quiet),
   'the memory pair, byte by byte': async (client, server) =>
     memoryPair(client, server, { chunkSize: 5000, pipeSize: 1000, latencyMs: 0.1, ...quiet }),

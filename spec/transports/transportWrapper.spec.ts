@@ -1,9 +1,7 @@
-import { LoggingTransport } from '../../lib/transports/loggingTransport.ts'
 import { TransportWrapper } from '../../lib/transports/transportWrapper.ts'
 import type { SocketTransport } from '../../lib/transports/socketTransport.ts'
-import { Protocol } from '../../lib/protocol.ts'
 import type { Transport } from '../../lib/transport.ts'
-import { netConnection, netDial, NetRecorder, netRoundTrip, netServe, type NetPeer } from '../support/netTools.ts'
+import { netConnection, NetRecorder, netRoundTrip, type NetPeer } from '../support/netTools.ts'
 
 async function wrapped<W extends TransportWrapper>(
   wrap: (inner: Transport) => W,
@@ -64,6 +62,16 @@ describe('TransportWrapper (S26, S27)', () => {
     expect(wrapper.getExtraInfo('nothing', 'default')).toBe('default')
   })
 
+  it('is the same connection: the number and the counts are those below', async () => {
+    const { wrapper, inner, recorder, peer } = await wrapped(plain)
+    expect(wrapper.id).toBe(inner.id)
+    peer.socket.write('abc')
+    await recorder.until(() => recorder.size === 3)
+    wrapper.write('abcde')
+    await peer.until(() => peer.size === 5)
+    expect([wrapper.bytesRead, wrapper.bytesWritten]).toEqual([3, 5])
+  })
+
   it('changes all that is sent by overriding write alone', async () => {
     class Shouting extends TransportWrapper {
       override write(data: Uint8Array | string): void {
@@ -81,60 +89,5 @@ describe('TransportWrapper (S26, S27)', () => {
     wrapper.close()
     await peer.until(() => peer.ended)
     expect(peer.text).toBe('ABCD')
-  })
-})
-
-describe('LoggingTransport (S26)', () => {
-  it('logs what is written and how it ends, and passes it on', async () => {
-    const lines: string[] = []
-    const { wrapper, peer, recorder } = await wrapped(
-      (inner) => new LoggingTransport(inner, (line) => lines.push(line)),
-    )
-    wrapper.write('hello\n')
-    wrapper.write(new Uint8Array([0x41, 0xff]))
-    wrapper.writeEof()
-    wrapper.close()
-    wrapper.abort()
-    await peer.until(() => peer.ended)
-    expect(Buffer.concat(peer.chunks)).toEqual(Buffer.from('hello\nA\xff', 'latin1'))
-    expect(lines).toEqual([
-      'sending 6 bytes: "hello\\n"',
-      'sending 2 bytes: "Aÿ"',
-      'ending the write side',
-      'closing',
-      'aborting',
-    ])
-    await recorder.untilEvent('lost')
-  })
-
-  it('logs to the console by default', async () => {
-    const log = jest.spyOn(console, 'log').mockImplementation(() => {})
-    try {
-      const { wrapper } = await wrapped((inner) => new LoggingTransport(inner))
-      wrapper.close()
-      expect(log.mock.calls).toEqual([['closing']])
-    } finally {
-      log.mockRestore()
-    }
-  })
-
-  it('can stand between a protocol and its transport from the start (S26)', async () => {
-    const lines: string[] = []
-    class Echo extends Protocol {
-      #transport!: Transport
-      override connectionMade(transport: Transport): void {
-        this.#transport = new LoggingTransport(transport, (line) => lines.push(line))
-      }
-      override dataReceived(data: Buffer): void {
-        this.#transport.write(data)
-        this.#transport.close()
-      }
-    }
-    const { address } = await netServe(Echo)
-    const peer = await netDial(address)
-    peer.socket.write('ping')
-    await peer.until(() => peer.ended)
-    expect(peer.text).toBe('ping')
-    expect(lines).toEqual(['sending 4 bytes: "ping"', 'closing'])
   })
 })

@@ -1,0 +1,28 @@
+import { isBuffered, type Protocol } from '../protocol.ts'
+import type { Transport } from '../transport.ts'
+
+/**
+ * Hands `chunk` to the transport's buffered protocol, by copy, one buffer at a time: in between the protocol may
+ * pause, close, or be replaced. Returns what was not delivered because of a pause or a close.
+ */
+export function deliverBuffered(
+  transport: Pick<Transport, 'getProtocol' | 'isReading'>,
+  chunk: Buffer,
+): Buffer | undefined {
+  let rest = chunk
+  while (rest.length > 0) {
+    if (!transport.isReading()) return rest
+    const protocol = transport.getProtocol()
+    if (!isBuffered(protocol)) {
+      ;(protocol as Partial<Protocol>).dataReceived?.(rest)
+      return undefined
+    }
+    const buffer = protocol.getBuffer(rest.length)
+    if (buffer.length === 0) throw new RangeError('getBuffer() returned an empty buffer')
+    const n = Math.min(buffer.length, rest.length)
+    buffer.set(rest.subarray(0, n))
+    rest = rest.subarray(n)
+    protocol.bufferUpdated(n)
+  }
+  return undefined
+}

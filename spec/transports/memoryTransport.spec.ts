@@ -1,0 +1,212 @@
+import { ConnectionLostError, InvalidStateError } from '../../lib/errors.ts'
+import { BufferedProtocol } from '../../lib/protocol.ts'
+import { memoryPair } from '../../lib/testing/memoryPair.ts'
+import { RecordingProtocol } from '../../lib/testing/recordingProtocol.ts'
+import type { Transport } from '../../lib/transport.ts'
+import type { MemoryPairOptions } from '../../lib/transports/memoryTransport.ts'
+import { netTurns } from '../support/netTools.ts'
+
+const quiet = { onConnectionError: () => {} }
+
+function pair(options: MemoryPairOptions = {}) {
+  const [client, server] = [new RecordingProtocol(), new RecordingProtocol()]
+  memoryPair(client, server, { ...options, ...quiet })
+  return { client, server }
+}
+
+/** Keeps all it gets, through a small memory, and pauses after every piece. */
+class PausingBuffered extends BufferedProtocol {
+  readonly pieces: string[] = []
+  transport!: Transport
+  readonly #memory = Buffer.alloc(3)
+  override connectionMade(transport: Transport): void {
+    this.transport = transport
+  }
+  override getBuffer(): Uint8Array {
+    return this.#memory
+  }
+  override bufferUpdated(n: number): void {
+    this.pieces.push(this.#memory.toString('latin1', 0, n))
+    this.transport.pauseReading()
+  }
+}
+
+// What it shares with all transports is in spec/testing/checkTransport.spec.ts.
+describe('MemoryTransport', () => {
+  it('names its ends after each other', () => {
+    const { client, server } = pair()
+    expect(client.transport.getExtraInfo('peername')).toEqual(server.transport.getExtraInfo('sockname'))
+    expect(server.transport.getExtraInfo('peername')).toEqual(client.transport.getExtraInfo('sockname'))
+    expect(client.transport.getExtraInfo('peername')).not.toEqual(client.transport.getExtraInfo('sockname'))
+    expect(client.transport.getExtraInfo('socket')).toBeNull()
+    expect(client.transport.getExtraInfo('nothing', 7)).toBe(7)
+  })
+
+  it('counts what it has read, and what the pipe has taken', async () => {
+    const { client, server } = pair({ pipeSize: 10 })
+    server.transport.pauseReading()
+    client.transport.write('x'.repeat(25))
+    expect(client.transport.bytesWritten).toBe(10)
+    expect(client.transport.bytesWritten + client.transport.getWriteBufferSize()).toBe(25)
+    expect(server.transport.bytesRead).toBe(0)
+    server.transport.resumeReading()
+    await server.untilBytes(25)
+    expect([client.transport.bytesWritten, server.transport.bytesRead]).toEqual([25, 25])
+    expect([client.transport.bytesRead, server.transport.bytesWritten]).toEqual([0, 0])
+  })
+
+  it('takes a copy of what is written, and gives out another', async () => {
+    const { client, server } = pair()
+    const bytes = Buffer.from('before')
+    client.transport.write(bytes)
+    bytes.fill('x')
+    await server.untilBytes(6)
+    expect(server.data.toString()).toBe('before')
+  })
+
+  describe('with a latency', () => {
+    beforeEach(() => jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] }))
+    afterEach(() => jest.useRealTimers())
+
+    it('delivers each piece so long after it was written, however many are under way', async () => {
+      const { client, server } = pair({ latencyMs: 100 })
+      client.transport.write('one')
+      jest.advanceTimersByTime(60)
+      client.transport.write('two')
+      jest.advanceTimersByTime(39)
+      await netTurns()
+      expect(server.data.toString()).toBe('')
+      jest.advanceTimersByTime(1)
+      await netTurns()
+      expect(server.data.toString()).toBe('one')
+      jest.advanceTimersByTime(59)
+      await netTurns()
+      expect(server.data.toString()).toBe('one')
+      jest.advanceTimersByTime(1)
+      await netTurns()
+      expect(server.data.toString()).toBe('onetwo')
+    })
+
+    it('does not make a round trip of what has arrived while reading was paused', async () => {
+      const { client, server } = pair({ latencyMs: 100 })
+      server.transport.pauseReading()
+      client.transport.write('held')
+      jest.advanceTimersByTime(100)
+      server.transport.resumeReading()
+      await netTurns()
+      expect(server.data.toString()).toBe('held')
+    })
+
+    it('lets the end of the stream travel as long as the bytes before it', async () => {
+      const { client, server } = pair({ latencyMs: 100 })
+      client.transport.write('last')
+      client.transport.close()
+      await netTurns()
+      expect(client.events).toEqual(['connectionMade', 'connectionLost'])
+      jest.advanceTimersByTime(99)
+      await netTurns()
+      expect(server.events).toEqual(['connectionMade'])
+      jest.advanceTimersByTime(1)
+      await netTurns()
+      expect(server.events).toEqual(['connectionMade', 'dataReceived', 'eofReceived', 'connectionLost'])
+    })
+
+    it('counts what is under way against the size of the pipe', async () => {
+      const { client } = pair({ latencyMs: 100, pipeSize: 4 })
+      client.transport.write('123456')
+      expect(client.transport.getWriteBufferSize()).toBe(2)
+      jest.advanceTimersByTime(100)
+      await netTurns()
+      expect(client.transport.getWriteBufferSize()).toBe(0)
+    })
+
+    it('tells of a reset at once', async () => {
+      const { client, server } = pair({ latencyMs: 100 })
+      client.transport.write('never arrives')
+      client.transport.abort({ reset: true })
+      await netTurns()
+      expect(server.events).toEqual(['connectionMade', 'connectionLost'])
+      expect(server.lost).toBeInstanceOf(ConnectionLostError)
+      jest.advanceTimersByTime(100)
+      await netTurns()
+      expect(server.length).toBe(0)
+    })
+  })
+
+  describe('under a BufferedProtocol', () => {
+    it('delivers no more of a chunk once it has paused, and the rest when it resumes', async () => {
+      const [client, server] = [new RecordingProtocol(), new PausingBuffered()]
+      memoryPair(client, server)
+      client.transport.write('abcdefg')
+      await netTurns()
+      expect(server.pieces).toEqual(['abc'])
+      server.transport.resumeReading()
+      expect(server.pieces).toEqual(['abc'])
+      await netTurns()
+      server.transport.resumeReading()
+      await netTurns()
+      expect(server.pieces).toEqual(['abc', 'def', 'g'])
+    })
+
+    it('delivers the end behind the rest, not before', async () => {
+      const [client, server] = [new RecordingProtocol(), new PausingBuffered()]
+      memoryPair(client, server)
+      const ended = jest.spyOn(server, 'eofReceived')
+      client.transport.write('abcd')
+      client.transport.writeEof()
+      await netTurns()
+      expect(ended).not.toHaveBeenCalled()
+      server.transport.resumeReading()
+      await netTurns()
+      expect(server.pieces).toEqual(['abc', 'd'])
+      expect(ended).not.toHaveBeenCalled()
+      server.transport.resumeReading()
+      await netTurns()
+      expect(ended).toHaveBeenCalledTimes(1)
+    })
+
+    it('drops the rest if it closes', async () => {
+      const [client, server] = [new RecordingProtocol(), new PausingBuffered()]
+      memoryPair(client, server)
+      server.bufferUpdated = () => {
+        server.pieces.push('once')
+        server.transport.close()
+      }
+      client.transport.write('abcdefg')
+      await client.untilEvent('connectionLost')
+      expect(server.pieces).toEqual(['once'])
+    })
+
+    it('hands the rest to a plain protocol that takes over', async () => {
+      const [client, server, second] = [new RecordingProtocol(), new PausingBuffered(), new RecordingProtocol()]
+      memoryPair(client, server)
+      server.bufferUpdated = () => server.transport.setProtocol(second)
+      client.transport.write('abcdefg')
+      await second.untilBytes(4)
+      expect(second.data.toString()).toBe('defg')
+    })
+  })
+
+  it('warns from the fifth write after close on', () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    try {
+      const { client } = pair()
+      client.transport.close()
+      for (let i = 0; i < 4; i++) client.transport.write('x')
+      client.transport.write('')
+      expect(warned).not.toHaveBeenCalled()
+      client.transport.write('x')
+      const message = expect.stringMatching(/^write number 5 to memory:\d+ after its close: dropped$/)
+      expect(warned.mock.calls).toEqual([[message, { code: 'MILLRACE_WRITE_AFTER_CLOSE' }]])
+    } finally {
+      warned.mockRestore()
+    }
+  })
+
+  it('refuses writes after writeEof, naming the peer', () => {
+    const { client } = pair()
+    client.transport.writeEof()
+    expect(() => client.transport.write('x')).toThrow(InvalidStateError)
+    expect(() => client.transport.write('x')).toThrow(/^write to memory:\d+ after writeEof\(\)$/)
+  })
+})
