@@ -608,7 +608,7 @@ describe('ByteQueue', () => {
             } else if (operation === 'chunkAt') {
               if (a >= model.length) continue
               const chunk = queue.chunkAt(a)
-              expect(chunk.length).toBeGreaterThan(0)
+              answers.push([chunk.length > 0, true])
               expectBytes(chunk, model.subarray(a, a + chunk.length))
             } else {
               queue.clear()
