@@ -141,6 +141,16 @@ export class ByteQueue {
     return n
   }
 
+  /**
+   * The bytes from `index` on, as far as they lie in one chunk: a view of at least one byte, for a search of your own
+   * that looks at each byte once. Nothing is consumed.
+   */
+  chunkAt(index: number): Uint8Array {
+    if (!(index >= 0 && index < this.#length)) throw new RangeError(`byte ${index} of ${this.#length} in the queue`)
+    const [chunk, j] = this.#seek(index)
+    return j === 0 ? chunk : chunk.subarray(j)
+  }
+
   /** Consumes `n` bytes unseen. */
   skip(n: number): void {
     if (!(n >= 0 && n <= this.#length)) this.#refuse(n)
@@ -203,9 +213,12 @@ export class ByteQueue {
     if (i < this.#head.length) return [this.#head, i]
     i -= this.#head.length
     const rest = this.#rest!
-    const known = i >= this.#cursorStart
-    let start = known ? this.#cursorStart : 0
-    for (let r = known ? this.#cursor : this.#restStart; ; r++) {
+    // From the front, or from where the last look ended, forwards or backwards: whichever is nearer.
+    const near = i * 2 >= this.#cursorStart
+    let start = near ? this.#cursorStart : 0
+    let r = near ? this.#cursor : this.#restStart
+    while (i < start) start -= rest[--r]!.length
+    for (; ; r++) {
       const chunk = this.#restChunk(rest, r)
       const n = chunk.length
       if (i < start + n) {

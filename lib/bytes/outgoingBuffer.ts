@@ -73,6 +73,17 @@ export class OutgoingBuffer {
     else bytes.set(data, place)
   }
 
+  /** Appends all that `other` holds, and empties it. Small pieces are copied, large ones change hands. */
+  appendFrom(other: OutgoingBuffer): void {
+    const small = other.single()
+    if (small === undefined || small.length >= BY_REFERENCE) {
+      for (const part of other.take()) this.append(part)
+      return
+    }
+    this.append(small)
+    other.recycle()
+  }
+
   /** Appends an unsigned integer of `width` (1 to 8) bytes; up to 2^53 it is exact. */
   uint(value: number, width: number, littleEndian = false): void {
     const place = this.reserve(width)

@@ -49,7 +49,16 @@ export interface FrameCodec extends Codec<Uint8Array, Uint8Array | string> {
    * straight behind its header. Throws like `encode`, appending nothing.
    */
   encodeHeader(length: number, out: OutgoingBuffer): void
+  clone?(): FrameCodec
 }
+
+/**
+ * What becomes of a message that is over a limit (`onTooLong`) or malformed (`onInvalid`). With `'fail'` nothing after
+ * it is decoded. With `'discard'` the error is raised once and is `recoverable`: the decoder drops that one message,
+ * without buffering it, and goes on with the next. A stream that ends while a message is being dropped ends cleanly,
+ * since the loss was reported.
+ */
+export type BadMessagePolicy = 'fail' | 'discard'
 
 /** A codec, or a function that makes one for each connection. */
 export type Source<C extends object> = C | (() => C)
@@ -59,6 +68,12 @@ export function resolveSource<C extends object>(source: Source<C>): C {
   if (typeof source === 'function') return (source as () => C)()
   const { clone } = source as { clone?: () => C }
   return clone === undefined ? source : clone.call(source)
+}
+
+/** What a decoder makes of `input` once the stream has ended: its `decodeEof`, else `decode`. For codecs around others. */
+export function decodeAtEof<T>(decoder: Decoder<T>, input: ByteQueue): T | undefined {
+  if (decoder.decodeEof !== undefined) return decoder.decodeEof(input)
+  return input.length === 0 ? undefined : decoder.decode(input)
 }
 
 /** One message as bytes, for use without a stream. */

@@ -8,7 +8,9 @@ import type { ByteQueue } from '../bytes/byteQueue.ts'
 import type { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 import { toBytes } from '../bytes/allocate.ts'
 import { FrameTooLargeError, InvalidFrameError } from '../errors.ts'
-import type { FrameCodec } from './codec.ts'
+import type { BadMessagePolicy, FrameCodec } from './codec.ts'
+import { discardTooLong } from './discardTooLong.ts'
+import { natural } from './natural.ts'
 
 /** Sizes are bytes. The names and their meaning are tokio-util's. */
 export interface LengthPrefixedOptions {
@@ -27,6 +29,11 @@ export interface LengthPrefixedOptions {
    * what the field can hold.
    */
   maxFrameLength?: number | undefined
+  /**
+   * What becomes of a frame whose field is over `maxFrameLength`; `'fail'` by default. With `'discard'` exactly that
+   * frame is swallowed as it comes, which takes a state per connection.
+   */
+  onTooLong?: BadMessagePolicy | undefined
 }
 
 const DEFAULT_MAX_FRAME_LENGTH = 8 * 1024 * 1024
@@ -42,7 +49,8 @@ const DEFAULT_MAX_FRAME_LENGTH = 8 * 1024 * 1024
  * Throws a RangeError for options that make no sense.
  */
 export function lengthPrefixed(options: LengthPrefixedOptions = {}): FrameCodec {
-  return new LengthPrefixedCodec(options)
+  const codec = new LengthPrefixedCodec(options)
+  return options.onTooLong === 'discard' ? discardTooLong(codec, (input) => codec.extent(input)) : codec
 }
 
 class LengthPrefixedCodec implements FrameCodec {
@@ -57,7 +65,7 @@ class LengthPrefixedCodec implements FrameCodec {
   constructor(options: LengthPrefixedOptions) {
     const { lengthFieldOffset = 0, lengthFieldLength = 4, lengthAdjustment = 0, littleEndian = false } = options
     const { numSkip = lengthFieldOffset + lengthFieldLength, maxFrameLength = DEFAULT_MAX_FRAME_LENGTH } = options
-    natural({ lengthFieldOffset, numSkip, maxFrameLength })
+    for (const [name, value] of Object.entries({ lengthFieldOffset, numSkip, maxFrameLength })) natural(name, value)
     if (!Number.isSafeInteger(lengthAdjustment)) throw new RangeError(`lengthAdjustment is ${lengthAdjustment}`)
     if (!(Number.isInteger(lengthFieldLength) && lengthFieldLength >= 1 && lengthFieldLength <= 8)) {
       throw new RangeError(`lengthFieldLength must be 1 to 8, not ${lengthFieldLength}`)
@@ -92,6 +100,11 @@ class LengthPrefixedCodec implements FrameCodec {
     return input.take(length, this.#skip)
   }
 
+  /** How many bytes the frame at the front takes in all. Its header must be there. */
+  extent(input: ByteQueue): number {
+    return this.#skip + input.uint(this.#offset, this.#width, this.#littleEndian) + this.#adjustment
+  }
+
   encode(message: Uint8Array | string, out: OutgoingBuffer): void {
     const frame = toBytes(message)
     this.encodeHeader(frame.length, out)
@@ -105,12 +118,5 @@ class LengthPrefixedCodec implements FrameCodec {
       throw new InvalidFrameError(`a frame of ${length} bytes is shorter than the adjustment of ${this.#adjustment}`)
     }
     out.uint(field, this.#width, this.#littleEndian)
-  }
-}
-
-function natural(values: Record<string, number>): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (!(Number.isSafeInteger(value) && value >= 0))
-      throw new RangeError(`${name} must be a whole number from 0 on, not ${value}`)
   }
 }

@@ -6,11 +6,18 @@ import type { ByteQueue } from '../bytes/byteQueue.ts'
 import type { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 import { toBytes } from '../bytes/allocate.ts'
 import { FrameTooLargeError, InvalidFrameError } from '../errors.ts'
-import type { FrameCodec } from './codec.ts'
+import type { BadMessagePolicy, FrameCodec } from './codec.ts'
+import { discardTooLong } from './discardTooLong.ts'
+import { natural } from './natural.ts'
 
 export interface VarintPrefixedOptions {
   /** The largest payload in bytes; 4 MiB by default. */
   maxFrameLength?: number | undefined
+  /**
+   * What becomes of a larger one; `'fail'` by default. With `'discard'` exactly that frame is swallowed as it comes,
+   * which takes a state per connection.
+   */
+  onTooLong?: BadMessagePolicy | undefined
 }
 
 const DEFAULT_MAX_FRAME_LENGTH = 4 * 1024 * 1024
@@ -23,9 +30,8 @@ const LONGEST_VARINT = 10
  * than 10 bytes; one that is padded to 10 is accepted. Encoding throws {@link FrameTooLargeError} over the limit.
  */
 export function varintPrefixed(options: VarintPrefixedOptions = {}): FrameCodec {
-  const limit = options.maxFrameLength ?? DEFAULT_MAX_FRAME_LENGTH
-  if (!(Number.isSafeInteger(limit) && limit >= 0)) throw new RangeError(`maxFrameLength is ${limit}`)
-  return {
+  const limit = natural('maxFrameLength', options.maxFrameLength ?? DEFAULT_MAX_FRAME_LENGTH)
+  const codec: FrameCodec = {
     decode(input) {
       // Most messages are short: their varint is one byte.
       let length = input.at(0)
@@ -50,6 +56,13 @@ export function varintPrefixed(options: VarintPrefixedOptions = {}): FrameCodec 
       writeVarint(out, length)
     },
   }
+  return options.onTooLong === 'discard' ? discardTooLong(codec, extent) : codec
+}
+
+/** How many bytes the frame at the front takes, its varint included. */
+function extent(input: ByteQueue): number {
+  const { value, size } = readVarint(input, 0)!
+  return size + value
 }
 
 /**

@@ -106,6 +106,13 @@ export class BodyEncoder<I> {
     return this.#body.length
   }
 
+  /** The body in memory of its own. */
+  finish(): Uint8Array {
+    const body = this.#body
+    this.#body = NOTHING
+    return body instanceof Uint8Array ? body : body.finish()
+  }
+
   append(out: OutgoingBuffer): void {
     const body = this.#body
     if (body instanceof Uint8Array) out.append(body)

@@ -1,5 +1,6 @@
 import { UnknownTypeError } from '../errors.ts'
 import type { Codec } from '../framing/codec.ts'
+import { mapCodec } from '../framing/mapCodec.ts'
 import { nameOf, type MessageType } from './messageType.ts'
 import { protobuf, type ProtobufOptions } from './protobufCodec.ts'
 import type { UnknownTypePolicy } from './typedEnvelope.ts'
@@ -43,24 +44,18 @@ export function oneofEnvelope<
   options: OneofEnvelopeOptions<U> = {},
 ): Codec<OneofEnvelope<E, K> | (U extends 'raw' ? EmptyEnvelope<E> : never), OneofInput<I, K>> {
   const policy: UnknownTypePolicy = options.unknownType ?? 'error'
-  const codec = protobuf(type, options)
-  return {
-    decode(input) {
-      for (;;) {
-        const before = input.length
-        if (before === 0) return undefined
-        const envelope = codec.decode(input)
-        if (envelope === undefined) return undefined
+  return mapCodec<E, I, OneofEnvelope<E, K> | (U extends 'raw' ? EmptyEnvelope<E> : never), OneofInput<I, K>>(
+    protobuf(type, options),
+    {
+      name: nameOf(type),
+      decode(envelope, size) {
         // A case that is not set may still have a default, on the prototype.
         const found = cases.find((name) => Object.hasOwn(envelope, name) && (envelope[name] ?? null) !== null)
         if (found !== undefined) return { type: found, message: envelope[found], envelope } as never
-        if (policy === 'error')
-          throw new UnknownTypeError(`${nameOf(type)} without a known case`, before - input.length)
-        if (policy === 'raw') return { type: null, envelope } as never
-      }
+        if (policy === 'error') throw new UnknownTypeError(`${nameOf(type)} without a known case`, size)
+        return policy === 'raw' ? ({ type: null, envelope } as never) : undefined
+      },
+      encode: ({ type: name, message, envelope }) => ({ ...envelope, [name]: message }) as unknown as I,
     },
-    encode({ type: name, message, envelope }, out) {
-      codec.encode({ ...envelope, [name]: message } as unknown as I, out)
-    },
-  }
+  )
 }

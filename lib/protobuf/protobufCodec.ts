@@ -1,10 +1,14 @@
-import type { Codec, FrameCodec } from '../framing/codec.ts'
+import { decodeAtEof, type Codec } from '../framing/codec.ts'
+import type { FramingCodec } from '../framing/composed.ts'
 import { varintPrefixed } from '../framing/varintPrefixed.ts'
 import { BodyEncoder, decodeBody, type MessageType } from './messageType.ts'
 
 export interface ProtobufOptions {
-  /** How messages are told apart: behind a varint by default, as Java, Go and C++ write them; or any length prefix. */
-  framing?: FrameCodec | undefined
+  /**
+   * How messages are told apart: behind a varint by default, as Java, Go and C++ write them; or by any codec of frames.
+   * Behind a length prefix a body is encoded in one pass.
+   */
+  framing?: FramingCodec | undefined
 }
 
 /**
@@ -21,10 +25,16 @@ export function protobuf<T, I = T>(type: MessageType<T, I>, options: ProtobufOpt
       const body = framing.decode(input)
       return body === undefined ? undefined : decodeBody(type, body)
     },
+    decodeEof(input) {
+      const body = decodeAtEof(framing, input)
+      return body === undefined ? undefined : decodeBody(type, body)
+    },
     encode(message, out) {
       const length = encoder.prepare(message)
+      if (!('encodeHeader' in framing)) return framing.encode(encoder.finish(), out)
       framing.encodeHeader(length, out)
       encoder.append(out)
     },
+    ...(framing.clone !== undefined && { clone: () => protobuf(type, { framing: framing.clone!() }) }),
   }
 }

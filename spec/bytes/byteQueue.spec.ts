@@ -297,6 +297,68 @@ describe('ByteQueue', () => {
     })
   })
 
+  describe('chunkAt', () => {
+    it('shows what lies in one chunk, so that one can walk over all bytes', () => {
+      const bytes = pattern(40)
+      for (const { name, chunks } of everySplit(bytes)) {
+        const queue = new ByteQueue()
+        for (const chunk of chunks) queue.push(chunk)
+        const seen: number[] = []
+        while (seen.length < bytes.length) seen.push(...queue.chunkAt(seen.length))
+        expect([name, seen, queue.length]).toEqual([name, [...bytes], bytes.length])
+      }
+    })
+
+    it('begins at the index, also within a chunk and after bytes were taken', () => {
+      const queue = queueOf(pattern(2000), pattern(3000, 2000))
+      queue.take(100)
+      expect(text(queue.chunkAt(1500))).toBe(text(pattern(400, 1600)))
+      expect(text(queue.chunkAt(1900))).toBe(text(pattern(3000, 2000)))
+      expect(text(queue.chunkAt(2000))).toBe(text(pattern(2900, 2100)))
+    })
+
+    it('refuses an index that is not in the queue', () => {
+      for (const index of [-1, 3, NaN]) expect(() => queueOf('abc').chunkAt(index)).toThrow(RangeError)
+    })
+  })
+
+  describe('revision', () => {
+    const changes = (queue: ByteQueue, change: () => void): boolean => {
+      const before = queue.revision
+      change()
+      return queue.revision !== before
+    }
+
+    it('changes with whatever takes bytes off the front', () => {
+      const queue = queueOf(pattern(2000), pattern(2000))
+      expect(changes(queue, () => queue.take(1))).toBe(true)
+      expect(changes(queue, () => queue.take(1, 2500))).toBe(true)
+      expect(changes(queue, () => queue.skip(1))).toBe(true)
+      expect(changes(queue, () => queue.takeAll())).toBe(true)
+      queue.push(pattern(1))
+      expect(changes(queue, () => queue.clear())).toBe(true)
+    })
+
+    it('changes with bytes that are put back in front of others', () => {
+      const queue = queueOf('abc')
+      expect(changes(queue, () => queue.unshift(Buffer.from('x')))).toBe(true)
+    })
+
+    it('does not change with what is pushed, or looked at', () => {
+      const queue = queueOf(pattern(2000))
+      expect(changes(queue, () => queue.push(pattern(2000)))).toBe(false)
+      expect(changes(queue, () => queue.push(pattern(1)))).toBe(false)
+      const look = (): unknown => [
+        queue.at(0),
+        queue.uint(0, 8),
+        queue.peek(10),
+        queue.indexOf(pattern(3)),
+        queue.chunkAt(5),
+      ]
+      expect(changes(queue, look)).toBe(false)
+    })
+  })
+
   describe('indexOf', () => {
     it('finds the first place, wherever the chunks are cut', () => {
       const bytes = Buffer.from('aab-aaab\r\r\n..\r\n')
@@ -356,6 +418,21 @@ describe('ByteQueue', () => {
             queue.push(chunk)
             expect(queue.indexOf(newline, seen)).toBe(-1)
             seen = queue.length
+          }
+        })
+      })
+      expect(ratio).toBeLessThan(2.2)
+    })
+
+    it('does so in several searches at once, that each begin a little before the end', () => {
+      const patterns = ['\r\n', '\n', 'END'].map((each) => Buffer.from(each))
+      const ratio = linear((n) => {
+        const queue = new ByteQueue()
+        return CountingBytes.looksOf(() => {
+          for (const chunk of chunksOf(n)) {
+            const seen = Math.max(0, queue.length - 2)
+            queue.push(chunk)
+            for (const each of patterns) expect(queue.indexOf(each, seen)).toBe(-1)
           }
         })
       })
@@ -449,7 +526,8 @@ describe('ByteQueue', () => {
 
   describe('against an array of bytes', () => {
     type Step = readonly [
-      operation: 'push' | 'unshift' | 'take' | 'takeInto' | 'peek' | 'skip' | 'at' | 'uint' | 'indexOf' | 'clear',
+      operation:
+        'push' | 'unshift' | 'take' | 'takeInto' | 'peek' | 'skip' | 'at' | 'uint' | 'indexOf' | 'chunkAt' | 'clear',
       a: number,
       b: number,
     ]
@@ -462,7 +540,10 @@ describe('ByteQueue', () => {
           weight: 6,
           arbitrary: fc.constantFrom('take' as const, 'takeInto' as const, 'peek' as const, 'skip' as const),
         },
-        { weight: 6, arbitrary: fc.constantFrom('at' as const, 'uint' as const, 'indexOf' as const) },
+        {
+          weight: 6,
+          arbitrary: fc.constantFrom('at' as const, 'uint' as const, 'indexOf' as const, 'chunkAt' as const),
+        },
         { weight: 1, arbitrary: fc.constant('clear' as const) },
       ),
       size,
@@ -483,7 +564,8 @@ describe('ByteQueue', () => {
           }
           for (const [operation, x, b] of steps) {
             // A look may go anywhere, however much is in the queue, and sometimes beyond.
-            const looks = operation === 'at' || operation === 'uint' || operation === 'indexOf'
+            const looks =
+              operation === 'at' || operation === 'uint' || operation === 'indexOf' || operation === 'chunkAt'
             const a = looks ? Math.floor((model.length * x) / 4900) : x
             const n = Math.min(a, model.length)
             if (operation === 'push') {
@@ -523,6 +605,11 @@ describe('ByteQueue', () => {
             } else if (operation === 'indexOf') {
               const searched = pattern(1 + (b % 5), a + b)
               answers.push([queue.indexOf(searched, a), a > model.length ? -1 : model.indexOf(searched, a)])
+            } else if (operation === 'chunkAt') {
+              if (a >= model.length) continue
+              const chunk = queue.chunkAt(a)
+              answers.push([chunk.length > 0, true])
+              expectBytes(chunk, model.subarray(a, a + chunk.length))
             } else {
               queue.clear()
               model = Buffer.alloc(0)

@@ -199,6 +199,33 @@ describe('OutgoingBuffer', () => {
     })
   })
 
+  describe('appendFrom', () => {
+    it.each([0, 5, 15 * KiB, 16 * KiB, 100 * KiB])('moves %i bytes and leaves the other one empty', (n) => {
+      const [out, other] = [new OutgoingBuffer(), new OutgoingBuffer()]
+      out.append(Buffer.from('in front'))
+      other.append(filled(n, 7))
+      other.append(Buffer.from('behind'))
+      out.appendFrom(other)
+      expect([out.length, other.length]).toEqual([8 + n + 6, 0])
+      // What the other one does next changes nothing here.
+      other.append(filled(n + 6, 9))
+      expect(
+        Buffer.concat(out.take()).equals(Buffer.concat([Buffer.from('in front'), filled(n, 7), Buffer.from('behind')])),
+      ).toBe(true)
+    })
+
+    it('takes no memory for small messages', () => {
+      const [out, other] = [new OutgoingBuffer(), new OutgoingBuffer()]
+      const round = (): void => {
+        other.append(Buffer.from('abc'))
+        out.appendFrom(other)
+        out.recycle()
+      }
+      round()
+      expect(allocationsOf(() => Array.from({ length: 100 }, round)).count).toBe(0)
+    })
+  })
+
   describe('single', () => {
     it('shows everything, if it lies in one block, and consumes nothing', () => {
       const out = new OutgoingBuffer()
@@ -287,7 +314,7 @@ describe('OutgoingBuffer', () => {
     const size = fc.oneof(fc.nat(50), fc.nat(5000), fc.integer({ min: 15 * KiB, max: 80 * KiB }))
     const step = fc.tuple(
       fc.oneof(
-        { weight: 9, arbitrary: fc.constantFrom('append', 'reserve', 'uint') },
+        { weight: 9, arbitrary: fc.constantFrom('append', 'reserve', 'uint', 'appendFrom') },
         { weight: 4, arbitrary: fc.constantFrom('truncate', 'take', 'recycle', 'clear', 'single') },
       ),
       // Three at once: their blocks come from the same pools.
@@ -323,6 +350,11 @@ describe('OutgoingBuffer', () => {
               const length = n % (model.length + 1)
               out.truncate(length)
               models[which] = model.subarray(0, length)
+            } else if (operation === 'appendFrom') {
+              const other = (which + 1) % 3
+              out.appendFrom(buffers[other]!)
+              models[which] = Buffer.concat([model, models[other]!])
+              models[other] = Buffer.alloc(0)
             } else if (operation === 'single') {
               views.push([Buffer.from(out.single() ?? model), model])
             } else {

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto'
 import { DecodeError, FrameTooLargeError, IncompleteReadError, InvalidFrameError } from '../../lib/index.ts'
-import { encodeMessage, lengthPrefixed, MessageDecoder } from '../../lib/framing/index.ts'
+import {
+  cobs,
+  encodeMessage,
+  lengthPrefixed,
+  MessageDecoder,
+  netstrings,
+  varintPrefixed,
+} from '../../lib/framing/index.ts'
 import staticTypes from '../fixtures/personStatic.cjs'
 import { messageType, protobuf } from '../../lib/protobuf/index.ts'
 import { checkCodec } from '../../lib/testing/index.ts'
@@ -85,6 +92,31 @@ for (const [library, type] of Object.entries(personTypes)) {
 }
 
 describe('protobuf()', () => {
+  it('goes into any frames, also those that cannot write a header alone', () => {
+    const type = personTypes[Object.keys(personTypes)[0]!]!
+    for (const framing of [netstrings(), cobs(), lengthPrefixed({ onTooLong: 'discard' })]) {
+      const decoder = new MessageDecoder(protobuf(type, { framing }))
+      const codec = protobuf(type, { framing })
+      decoder.push(encodeMessage(codec, ada))
+      decoder.push(encodeMessage(codec, nobody))
+      decoder.end()
+      expect([...decoder].map(plain)).toEqual([ada, nobody])
+    }
+  })
+
+  it('goes on behind a frame that its framing discards, in a state of its own for each connection', () => {
+    const type = personTypes[Object.keys(personTypes)[0]!]!
+    const codec = protobuf(type, { framing: varintPrefixed({ maxFrameLength: 100, onTooLong: 'discard' }) })
+    const [a, b] = [new MessageDecoder(codec), new MessageDecoder(codec)]
+    a.push(Buffer.from([101, 1, 2, 3]))
+    expect(() => a.next()).toThrow(FrameTooLargeError)
+    b.push(encodeMessage(codec, ada))
+    expect(plain(b.next()!)).toEqual(ada)
+    a.push(Buffer.alloc(98))
+    a.push(encodeMessage(codec, ada))
+    expect(plain(a.next()!)).toEqual(ada)
+  })
+
   const codec = protobuf<Person>(personTypes['a static class of protobufjs']!)
 
   it('does not take a short buffer for a malformed one, nor wrap a long varint', () => {
