@@ -12,11 +12,11 @@ export function decodeFrame<T>(
   eof: boolean,
   transport: Transport | undefined,
 ): T | undefined {
+  const peer = eof ? peerOf(transport) : undefined
+  if (!frameIn.hasSubscribers || transport === undefined) return decodeNext(decoder, queue, eof, peer)
   const before = queue.length
-  const message = decodeNext(decoder, queue, eof, eof ? peerOf(transport) : undefined)
-  if (frameIn.hasSubscribers && message !== undefined && transport !== undefined) {
-    publish(frameIn, transport, before - queue.length)
-  }
+  const message = decodeNext(decoder, queue, eof, peer)
+  if (message !== undefined) publish(frameIn, transport, before - queue.length)
   return message
 }
 
