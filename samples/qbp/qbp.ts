@@ -19,8 +19,9 @@ const types = {
 export type Incoming = Envelope<typeof types>
 export type Outgoing = EnvelopeInput<typeof types>
 
-// The longest is joined: fifty lines of 4 KiB, and the names of the members.
-/** Type id of two bytes, length of four, body; to be spread into the options of startServer and openConnection. */
-export const qbpStreams = framed(typedEnvelope(types, { maxMessageLength: 512 * 1024 }))
+/** Type id of two bytes, length of four, body. The longest is joined: fifty lines of 4 KiB, and the members' names. */
+export const qbpCodec = typedEnvelope(types, { maxMessageLength: 512 * 1024 })
+/** To be spread into the options of startServer and openConnection. */
+export const qbpStreams = framed(qbpCodec)
 export type QbpReader = ReturnType<typeof qbpStreams.reader>
 export type QbpWriter = ReturnType<typeof qbpStreams.writer>

@@ -2,8 +2,9 @@
 //   node dist/samples/qbp/server.js [port]
 import { pathToFileURL } from 'node:url'
 import { InvalidFrameError, InvalidStateError, startServer, type Server } from 'millrace'
+import { encodeMessage } from 'millrace/framing'
 import type { qbp } from './messages.js'
-import { qbpStreams, type Incoming, type Outgoing, type QbpReader, type QbpWriter } from './qbp.ts'
+import { qbpCodec, qbpStreams, type Incoming, type Outgoing, type QbpReader, type QbpWriter } from './qbp.ts'
 
 /** How many lines a room remembers. */
 const HISTORY = 50
@@ -78,6 +79,12 @@ class Session {
     this.#writer.writeMessage(envelope)
   }
 
+  /** A message that goes to many is encoded once. */
+  sendEncoded(bytes: Uint8Array): void {
+    this.#sent++
+    this.#writer.write(bytes)
+  }
+
   /** Waits until this client has read enough of what it was sent; one that does not read is dropped. */
   drain(): Promise<void> {
     return (this.#draining ??= this.#writer
@@ -129,7 +136,8 @@ class Session {
     room.history.push(said)
     if (room.history.length > HISTORY) room.history.shift()
     const members = [...room.members]
-    for (const member of members) member.send({ type: 'said', message: said })
+    const bytes = encodeMessage(qbpCodec, { type: 'said', message: said })
+    for (const member of members) member.sendEncoded(bytes)
     await Promise.all(
       members.filter((member) => member !== this).map((member) => member.drain().catch(() => member.drop())),
     )
