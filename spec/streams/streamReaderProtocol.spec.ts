@@ -1,7 +1,7 @@
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import { CancelledError, ConnectionLostError } from '../../lib/errors.ts'
-import { startServer } from '../../lib/streams/open.ts'
+import { openConnection, startServer } from '../../lib/streams/open.ts'
 import { StreamReader } from '../../lib/streams/streamReader.ts'
 import { StreamReaderProtocol } from '../../lib/streams/streamReaderProtocol.ts'
 import { StreamWriter } from '../../lib/streams/streamWriter.ts'
@@ -93,6 +93,24 @@ describe('StreamReaderProtocol', () => {
     const error = await read
     expect(error).toBeInstanceOf(ConnectionLostError)
     expect(reader.exception()).toBe(error)
+  })
+
+  it('leaves what came before a reset to be read: lines, frames, numbers, and then the reason (D8)', async () => {
+    const { address, accepted } = await netListen()
+    const { reader, writer } = await openConnection({ host: '127.0.0.1', ...(address as { port: number }) })
+    netDefer(() => writer.transport.abort())
+    const peer = await accepted()
+    peer.socket.write(Buffer.concat([Buffer.from('line\n'), Buffer.of(1, 2), Buffer.from('rest')]))
+    await reader.peek(11)
+    const lost = writer.disconnected
+    peer.socket.resetAndDestroy()
+    const reason = await lost
+    expect(reason).toBeInstanceOf(ConnectionLostError)
+    expect(String(await reader.readLine())).toBe('line\n')
+    expect(await reader.readNumber('UInt16BE')).toBe(0x0102)
+    expect(await netError(reader.readExactly(5))).toBe(reason)
+    expect(String(await reader.read(9))).toBe('rest')
+    expect(await netError(reader.read(1))).toBe(reason)
   })
 
   it('holds a peer back that sends more than is read, and takes all of it in the end (I16)', async () => {
