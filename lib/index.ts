@@ -24,6 +24,11 @@ export {
   type StreamReaderProtocolOptions,
   type WriterFactory,
 } from './streams/streamReaderProtocol.ts'
+export { fromNodeStream, type FromStreamOptions } from './streams/interop/fromNodeStream.ts'
+export { fromWeb, type WebPair } from './streams/interop/fromWeb.ts'
+export type { StreamPair } from './streams/interop/halves.ts'
+export { toNodeStream } from './streams/interop/toNodeStream.ts'
+export { toWeb, type WebStreams } from './streams/interop/toWeb.ts'
 
 // … connections with a protocol, …
 export {

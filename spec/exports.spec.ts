@@ -49,10 +49,14 @@ describe('the public names', () => {
        "createUnixConnection",
        "createUnixServer",
        "feedDataToBufferedProto",
+       "fromNodeStream",
+       "fromWeb",
        "openConnection",
        "openUnixConnection",
        "startServer",
        "startUnixServer",
+       "toNodeStream",
+       "toWeb",
      ]
     `)
   })
