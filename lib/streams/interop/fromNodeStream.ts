@@ -2,7 +2,7 @@
 import { Duplex, type Readable, type Writable } from 'node:stream'
 import { connectDuplex, type DuplexOptions } from '../../endpoints/connectDuplex.ts'
 import type { Transport } from '../../transport.ts'
-import { streamFactories, toStreams, type AnyReader, type StreamClasses, type Streams } from '../open.ts'
+import { streamFactories, toStreams, type AnyReader, type StreamClasses, type Streams } from '../streamClasses.ts'
 import type { StreamReader } from '../streamReader.ts'
 import type { StreamReaderProtocol } from '../streamReaderProtocol.ts'
 import type { StreamWriter } from '../streamWriter.ts'

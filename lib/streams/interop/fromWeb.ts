@@ -7,7 +7,7 @@ import type {
   WritableStreamDefaultWriter,
 } from 'node:stream/web'
 import { toBytes } from '../../bytes/allocate.ts'
-import type { AnyReader, Streams } from '../open.ts'
+import type { AnyReader, Streams } from '../streamClasses.ts'
 import type { StreamReader } from '../streamReader.ts'
 import type { StreamWriter } from '../streamWriter.ts'
 import { fromNodeStream, type FromStreamOptions } from './fromNodeStream.ts'

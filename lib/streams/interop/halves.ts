@@ -2,7 +2,7 @@
 import { ConnectionLostError } from '../../errors.ts'
 import { peerOf } from '../../transport.ts'
 import { rejected } from '../../wait.ts'
-import type { AnyReader } from '../open.ts'
+import type { AnyReader } from '../streamClasses.ts'
 import type { StreamWriter } from '../streamWriter.ts'
 
 /** A connection's two halves, as `openConnection` gives them. */

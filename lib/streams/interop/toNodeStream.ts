@@ -1,7 +1,7 @@
 /** `toNodeStream`: Node's streams over a reader and a writer, for `pipeline` and all that takes a stream. */
 import { Duplex, Readable, Writable } from 'node:stream'
 import { handled } from '../../wait.ts'
-import type { AnyReader } from '../open.ts'
+import type { AnyReader } from '../streamClasses.ts'
 import type { StreamWriter } from '../streamWriter.ts'
 import { endWriting, isWriter, READ_SIZE, send, toError, type StreamPair } from './halves.ts'
 

@@ -2,7 +2,7 @@
 import { ReadableStream, WritableStream, type ReadableByteStreamController } from 'node:stream/web'
 import { ConnectionLostError } from '../../errors.ts'
 import { peerOf } from '../../transport.ts'
-import type { AnyReader } from '../open.ts'
+import type { AnyReader } from '../streamClasses.ts'
 import type { StreamWriter } from '../streamWriter.ts'
 import { endWriting, isWriter, READ_SIZE, send, type StreamPair } from './halves.ts'
 
