@@ -32,10 +32,11 @@ export function send(writer: StreamWriter, data: Uint8Array | string): Promise<v
   return writer.drain()
 }
 
-/** Ends the writing; where there is no half-close, all of it. */
-export function endWriting(writer: StreamWriter): void {
+/** Ends the writing (where there is no half-close, all of it), and resolves when everything is sent. */
+export function endWriting(writer: StreamWriter): Promise<void> {
   if (writer.canWriteEof()) writer.writeEof()
   else writer.close()
+  return writer.flush()
 }
 
 /** Node's streams want an Error. */

@@ -13,7 +13,7 @@ import { endWriting, isWriter, READ_SIZE, send, toError, type StreamPair } from 
  * stream is given up. Writing is held back as by `drain()`. A connection that is lost destroys the stream with the
  * reason.
  *
- * `end()` becomes `writeEof()`, or `close()` where there is no half-close. A Duplex that has ended on both sides, or is
+ * `end()` becomes `writeEof()`, or `close()` where there is no half-close, and `'finish'` comes when all is sent. A Duplex that has ended on both sides, or is
  * destroyed after its end(), closes the connection, and its `'close'` waits for that; one destroyed earlier aborts it,
  * with a reset if it is destroyed with an error. A Writable that is destroyed does the same. A Readable that is
  * destroyed leaves the connection as it is.
@@ -107,10 +107,7 @@ class ReadSide {
 function writeSide(writer: StreamWriter) {
   return {
     write: (chunk: Buffer, _encoding: string, callback: Callback): void => settle(send(writer, chunk), callback),
-    final(callback: Callback): void {
-      endWriting(writer)
-      callback()
-    },
+    final: (callback: Callback): void => settle(endWriting(writer), callback),
   }
 }
 

@@ -14,7 +14,7 @@ import { endWriting, isWriter, READ_SIZE, send, type StreamPair } from './halves
  * the reader before it is asked for, so that cancelling loses nothing. The WritableStream takes bytes, and strings as
  * UTF-8; its `ready` follows `drain()`. A connection that is lost is an error of both.
  *
- * `close()` becomes `writeEof()`, or the connection's `close()` where there is no half-close; `abort()` aborts the
+ * `close()` becomes `writeEof()`, or the connection's `close()` where there is no half-close, and waits until all is sent; `abort()` aborts the
  * connection with a reset. Cancelling the ReadableStream ends a read that waits. The streams of a pair close the
  * connection once the one is closed and the other has ended or is cancelled; those of one half never do.
  */
@@ -87,9 +87,9 @@ function writableOf(writer: StreamWriter, done: () => Promise<void>): WritableSt
       )
     },
     write: (chunk) => send(writer, chunk),
-    close() {
-      endWriting(writer)
-      return done()
+    async close() {
+      await endWriting(writer)
+      await done()
     },
     abort() {
       writer.transport.abort({ reset: true })

@@ -67,37 +67,34 @@ describe('toNodeStream of a reader and a writer', () => {
     expect(taken).toBe(100)
   })
 
-  it('tells of its close when the connection is gone, all being sent', async () => {
+  it('tells that it has finished when all is sent, and of its close when the connection is gone', async () => {
     const [client, server] = openStreams({}, { pipeSize: 1000 })
     const duplex = toNodeStream(client)
+    const told: string[] = []
+    for (const event of ['finish', 'close']) duplex.on(event, () => told.push(event))
     server.writer.writeEof()
     server.writer.transport.pauseReading()
     duplex.resume()
     duplex.end(Buffer.alloc(50_000))
-    let closed = false
-    duplex.on('close', () => (closed = true))
-    await once(duplex, 'finish')
+    await once(duplex, 'end')
     await netTurns()
-    expect([client.writer.isClosing(), closed]).toEqual([true, false])
+    expect([told, client.writer.isClosing()]).toEqual([[], false])
+    const closed = once(duplex, 'close')
     server.writer.transport.resumeReading()
     expect((await server.reader.read()).length).toBe(50_000)
+    await closed
+    expect(told).toEqual(['finish', 'close'])
     await client.writer.waitClosed()
-    await netTurns()
-    expect(closed).toBe(true)
   })
 
-  it('does not hide that what it had ended with was lost', async () => {
+  it('does not hide that what it ended with was lost', async () => {
     const [client, server] = openStreams({}, { pipeSize: 1000 })
     const duplex = toNodeStream(client)
-    server.writer.writeEof()
     server.writer.transport.pauseReading()
-    duplex.resume()
-    duplex.end(Buffer.alloc(50_000))
-    await once(duplex, 'finish')
+    const ended = netError(pipeline(Readable.from([Buffer.alloc(50_000)]), duplex))
     await netTurns()
-    const failed = new Promise((resolve) => duplex.on('error', resolve))
     server.writer.transport.abort()
-    expect(await failed).toBeInstanceOf(ConnectionLostError)
+    expect(await ended).toBeInstanceOf(ConnectionLostError)
   })
 
   it('destroyed before its end aborts the connection; with an error, by a reset', async () => {
