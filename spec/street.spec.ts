@@ -9,6 +9,7 @@ const street = [
   ['endpoints'],
   ['streams'],
   ['framing'],
+  ['compression'],
   ['protobuf'],
   ['index'],
   ['testing'],
@@ -21,10 +22,10 @@ const roomOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/, ''
 
 // Rooms that may use Node's own modules. Framing and protobuf must also run in a browser.
 const nodeRooms = new Set(['diagnostics', 'transports', 'endpoints', 'testing'])
-// Corners of other rooms that may, too.
-const nodeFolders = ['streams/interop/']
+// Folders and files of other rooms that may, too.
+const nodePlaces = ['streams/interop/', 'compression/compressDuplex', 'compression/compressedTransport']
 const mayUseNode = (file: string): boolean =>
-  nodeRooms.has(roomOf(file)) || nodeFolders.some((folder) => file.startsWith(folder))
+  nodeRooms.has(roomOf(file)) || nodePlaces.some((place) => file.startsWith(place))
 
 const placeOf = (file: string): number => street.findIndex((rooms) => rooms.includes(roomOf(file)))
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CompressedTransport } from '../../lib/compression/index.ts'
 import {
   connectDuplex,
   createConnection,
@@ -88,6 +89,16 @@ for (const [name, makePair] of Object.entries(pairs)) {
     for (const check of transportChecks) it(check.name, () => check.run(makePair))
   })
 }
+
+describe.each(['a TCP socket', 'the memory pair'])('checkTransport over a CompressedTransport over %s', (below) => {
+  const compress: MakePair = async (client, server) => {
+    const ends = await pairs[below]!({}, {})
+    const layers = ends.map((end, i) => new CompressedTransport(end, i === 0 ? client : server, quiet))
+    for (const layer of layers) layer.start()
+    return [layers[0]!, layers[1]!]
+  }
+  for (const check of transportChecks) it(check.name, () => check.run(compress))
+})
 
 describe('checkTransport over a TransportWrapper', () => {
   const wrap: MakePair = async (client, server) => {
