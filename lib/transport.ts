@@ -4,10 +4,10 @@
  * transport on another is how encryption, compression or logging are added: see `TransportWrapper`.
  *
  * Rules that hold for every stream transport (`checkTransport` of `millrace/testing` tests them):
- * - `close()` sends what was written and then ends; `abort()` drops it. (Over TCP, a peer whose bytes are left unread gets
- *   a reset after the end, and may lose the last of what was sent to it: read to the end, or `writeEof()` and wait.)
- *   Both may be called at any time, any number of
- *   times. `connectionLost(null)` follows in a later turn, exactly once.
+ * - `close()` sends what was written and then ends; `abort()` drops it. Both may be called at any time, any number of
+ *   times. `connectionLost(null)` follows in a later turn, exactly once. (Over TCP, a peer that is still sending gets a
+ *   reset, and may lose the last of what was sent to it. So where input is likely to be unread, its bytes are dropped
+ *   for up to a second more, in the background. To be sure of more, read to the end, or `writeEof()` and wait.)
  * - `write()` never waits. What the system does not take at once is kept, and counted: above the high mark the
  *   protocol gets `pauseWriting()`, at the low mark `resumeWriting()`.
  * - Writing to a transport that is closing drops the data silently; from the fifth time on with a warning.

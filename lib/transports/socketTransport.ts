@@ -16,10 +16,13 @@ import { rejected, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
+import { lingeringClose } from './lingeringClose.ts'
 import { SocketOutput } from './socketOutput.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
 
+/** The most that Node reads at a time. */
+const READ_SIZE = 64 * 1024
 /** What is gathered beyond this goes out at once, within the turn. */
 const GATHER = 64 * 1024
 
@@ -51,6 +54,9 @@ export class SocketTransport extends Transport {
   /** At most one chunk that was on its way when reading was paused, and an end of stream likewise. */
   #held: Buffer | undefined
   #heldEof = false
+  /** Whether there is likely more to be read than was; and whether the peer has ended. */
+  #unread = false
+  #peerEnded = false
 
   #output: SocketOutput<SocketTransport> | undefined
   #eofWritten = false
@@ -166,6 +172,9 @@ export class SocketTransport extends Transport {
 
   /** What the socket's `push` was given; the answer tells whether to go on reading. */
   #received(chunk: Buffer | null): boolean {
+    // A full chunk is seldom the last.
+    this.#unread = chunk !== null && (this.#closing || chunk.length >= READ_SIZE)
+    this.#peerEnded ||= chunk === null
     if (this.#closing) return false
     const behind = this.#paused || this.#held !== undefined
     if (chunk === null) {
@@ -226,8 +235,11 @@ export class SocketTransport extends Transport {
       this.#deliverEof()
     }
     if (!this.isReading()) return
-    if (this.#down) this.#finish()
-    else if (!socket.destroyed) socket._read(0)
+    if (this.#down) {
+      if (!this.#endedByItself()) this.#finish()
+    } else if (!socket.destroyed) {
+      socket._read(0)
+    }
   }
 
   // --- writing
@@ -325,7 +337,7 @@ export class SocketTransport extends Transport {
   #afterFlush(): void {
     this.#flow?.maybeResumeProtocol()
     if (this.getWriteBufferSize() > 0) return
-    if (this.#closing) this.#socket.destroy()
+    if (this.#closing) this.#leave()
     else if (this.#eofWritten && !this.#socket.writableEnded) this.#socket.end()
   }
 
@@ -341,7 +353,16 @@ export class SocketTransport extends Transport {
     this.#closing = true
     this.#held = undefined
     if (this.#down) this.#aborted = true
-    if (this.getWriteBufferSize() === 0) this.#destroy()
+    if (this.getWriteBufferSize() === 0) this.#leave()
+  }
+
+  /** All is sent. If the peer is likely to be sending, the socket must not be closed in its face. */
+  #leave(): void {
+    const { remotePort, bytesWritten } = this.#socket
+    const sending = (this.#unread || this.#paused) && !this.#peerEnded
+    if (!sending || this.#down || bytesWritten === 0 || remotePort === undefined) return this.#destroy()
+    lingeringClose(this.#socket)
+    process.nextTick(finish, this)
   }
 
   /** With `reset` the peer of a TCP connection gets a reset at once, instead of an orderly end. */
@@ -376,7 +397,7 @@ export class SocketTransport extends Transport {
   }
 
   #failed(error: NodeJS.ErrnoException): void {
-    if (this.#error !== null || this.#aborted) return
+    if (this.#error !== null || this.#aborted || this.#lost) return
     this.#lostTo(`${error.syscall === undefined ? '' : `${error.syscall} `}${error.code ?? error.message}`, error)
     if (typeof error.errno !== 'number') this.#report(error)
   }
@@ -407,11 +428,17 @@ export class SocketTransport extends Transport {
 
   #closed(): void {
     this.#down = true
+    if (this.#endedByItself() && !this.#closing) return
     // What goes wrong in reading is not noticed while reading is paused, unless something that was to be sent is lost.
     const cause = this.#error?.cause as NodeJS.ErrnoException | undefined
     const unharmed = this.getWriteBufferSize() === 0 && !this.#eofWritten
     if (this.#paused && !this.#closing && unharmed && cause?.syscall === 'read') return
     this.#finish()
+  }
+
+  /** Node destroys a socket whose both sides have ended; only one that was taken over knows of the end of its reading. */
+  #endedByItself(): boolean {
+    return this.#error === null && this.#socket.readableEnded && this.#socket.writableFinished
   }
 
   /** There is something to send, but the socket is lost; if that was kept back, it is noticed now. */

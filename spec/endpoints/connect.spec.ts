@@ -361,6 +361,35 @@ describe('createConnection', () => {
       expect(protocol.log).toEqual(['made', 'eof', 'lost'])
     })
 
+    it('stays open after writeEof, though Node destroys a socket that has ended on both sides', async () => {
+      const { port, accepted } = await listening()
+      const sock = net.connect({ port, host: HOST, allowHalfOpen: true })
+      await new Promise((resolve) => sock.once('connect', resolve))
+      const peer = await accepted()
+      peer.socket.end()
+      await new Promise((resolve) => sock.once('end', resolve).resume())
+      const recorder = new NetRecorder()
+      recorder.keepOpen = true
+      const [transport] = abortAfter(await createConnection(() => recorder, { sock }))
+      await recorder.untilEvent('eof')
+      const gone = new Promise((resolve) => sock.once('close', resolve))
+      transport.write('answer')
+      transport.writeEof()
+      peer.read()
+      await peer.until(() => peer.text === 'answer')
+      await gone
+      await netRoundTrip()
+      transport.pauseReading()
+      transport.resumeReading()
+      await netRoundTrip()
+      expect(recorder.log).toEqual(['made', 'eof'])
+      expect(transport.isClosing()).toBe(false)
+      transport.close()
+      expect(recorder.log).toEqual(['made', 'eof'])
+      await recorder.untilEvent('lost')
+      expect(recorder.lostWith).toBeNull()
+    })
+
     it('refuses one that is not connected (A53)', async () => {
       await expect(createConnection(NetRecorder, { sock: new net.Socket() })).rejects.toBeInstanceOf(TypeError)
       const destroyed = new net.Socket()

@@ -1,0 +1,38 @@
+/**
+ * Closing a TCP socket whose peer is still sending. A socket that is closed with unread input makes the system send a
+ * reset, which drops what it had yet to send: the peer would lose the end of our last answer.
+ */
+import type { Socket } from 'node:net'
+
+/** How long input is waited for and dropped. */
+const LINGER_MS = 1000
+/** How many sockets may do so at once; those above are closed the hard way. */
+const MOST = 256
+
+let lingering = 0
+
+/**
+ * Ends the writing, then reads and drops until the peer's end, or for a second, and destroys the socket. It keeps no
+ * process alive. Errors of the socket are dropped. Whose `push` and listeners it had must be done with it.
+ */
+export function lingeringClose(socket: Socket): void {
+  if (lingering >= MOST) return void socket.destroy()
+  lingering++
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  timer.unref()
+  socket.unref()
+  socket.on('error', () => {})
+  socket.on('close', () => {
+    lingering--
+    clearTimeout(timer)
+  })
+  socket.push = (chunk: unknown) => {
+    if (chunk === null) socket.destroy()
+    return true
+  }
+  socket.end()
+  // Not here: the chunk that is being delivered may be about to stop the reading.
+  setImmediate(() => {
+    if (!socket.destroyed) socket._read(0)
+  })
+}
