@@ -252,6 +252,8 @@ describe('DuplexTransport', () => {
       const written = Buffer.alloc(300_000, 'x')
       transport.write(written)
       far.end('bye')
+      await recorder.untilEvent('eof')
+      await netTurns()
       let size = 0
       far.on('data', (chunk: Buffer) => (size += chunk.length))
       await recorder.untilEvent('lost')

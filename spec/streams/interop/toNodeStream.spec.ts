@@ -191,6 +191,18 @@ describe('toNodeStream of a reader', () => {
     expect((await client.reader.readExactly(5)).toString()).toBe('later')
   })
 
+  it('does not read ahead: what comes behind a chunk that was asked for stays with the reader', async () => {
+    const [client, server] = openStreams()
+    for (const stream of [toNodeStream(client.reader), toNodeStream(client)]) {
+      const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+      server.writer.write('first')
+      expect(String((await chunks.next()).value)).toBe('first')
+      server.writer.write('second')
+      await netTurns()
+      expect((await client.reader.readExactly(6)).toString()).toBe('second')
+    }
+  })
+
   it('left by break, has taken no more than it gave', async () => {
     const [client, server] = openStreams()
     server.writer.write(Buffer.alloc(100_000, 'x'))
