@@ -100,8 +100,8 @@ describe('the public names', () => {
      [
        "CompressedTransport",
        "compressDuplex",
+       "compressProtocol",
        "compressStreams",
-       "compressed",
      ]
     `)
   })

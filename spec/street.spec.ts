@@ -21,9 +21,9 @@ const files = readdirSync(lib, { recursive: true })
 const roomOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/, '')
 
 // Rooms that may use Node's own modules. Framing and protobuf must also run in a browser.
-const nodeRooms = new Set(['diagnostics', 'transports', 'endpoints', 'testing'])
+const nodeRooms = new Set(['diagnostics', 'transports', 'endpoints', 'compression', 'testing'])
 // Folders and files of other rooms that may, too.
-const nodePlaces = ['streams/interop/', 'compression/compressDuplex', 'compression/compressedTransport']
+const nodePlaces = ['streams/interop/']
 const mayUseNode = (file: string): boolean =>
   nodeRooms.has(roomOf(file)) || nodePlaces.some((place) => file.startsWith(place))
 

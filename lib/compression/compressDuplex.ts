@@ -8,7 +8,7 @@ import { DONE } from '../wait.ts'
 export type CompressionFormat = 'deflate' | 'deflate-raw' | 'gzip' | 'brotli'
 
 export interface CompressionOptions {
-  /** `deflate` by default. */
+  /** `gzip` by default. */
   format?: CompressionFormat | undefined
   /** How hard to try: 0 to 9, 6 by default; for brotli 0 to 11, 4 by default. Only the sender has to know. */
   level?: number | undefined
@@ -34,7 +34,7 @@ const BROTLI_LEVEL = 4
  */
 export function compressDuplex(raw: Duplex, options: CompressionOptions = {}, below: CompressionBelow = {}): Duplex {
   const { peer, flush = () => DONE } = below
-  const { format = 'deflate' } = options
+  const { format = 'gzip' } = options
   const [compressor, expander] = transformsOf(format, options.level)
   let atStake = true
   let ended = (): void => {}

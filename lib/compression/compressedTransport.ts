@@ -70,9 +70,9 @@ export class CompressedTransport extends DuplexTransport {
 
 /**
  * A factory for `createServer` and `createConnection`, whose protocols talk to a {@link CompressedTransport}:
- * `createServer(compressed(Echo), { port })`. The transport that `createConnection` resolves with is the one below.
+ * `createServer(compressProtocol(Echo), { port })`. The transport that `createConnection` resolves with is the one below.
  */
-export function compressed(
+export function compressProtocol(
   protocolFactory: ProtocolFactory,
   options?: CompressedTransportOptions,
 ): () => Partial<Protocol> {

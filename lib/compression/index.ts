@@ -6,7 +6,7 @@ export {
   type CompressionOptions,
 } from './compressDuplex.ts'
 export {
-  compressed,
+  compressProtocol,
   CompressedTransport,
   compressStreams,
   type CompressedTransportOptions,

@@ -101,7 +101,10 @@ describe.each(FORMATS)('compressDuplex with %s', (format) => {
 })
 
 describe('compressDuplex', () => {
-  it('is deflate by default, and refuses a format it does not know', () => {
+  it('is gzip by default, and refuses a format it does not know', async () => {
+    const { duplex, far } = layer()
+    duplex.end('x')
+    expect(EXPAND.gzip(await collect(far)).toString()).toBe('x')
     const [near] = CrossedDuplex.pair()
     expect(() => compressDuplex(near, { format: 'zip' as never })).toThrow(
       'format must be deflate, deflate-raw, gzip or brotli, not zip',

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import * as zlib from 'node:zlib'
-import { compressed, CompressedTransport, compressStreams } from '../../lib/compression/index.ts'
+import { CompressedTransport, compressProtocol, compressStreams } from '../../lib/compression/index.ts'
 import type { ConnectionEvent } from '../../lib/diagnostics.ts'
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { ConnectionLostError } from '../../lib/errors.ts'
@@ -87,7 +87,7 @@ describe('CompressedTransport', () => {
     await server.untilEvent('connectionLost')
     expect(server.lost).toBeInstanceOf(ConnectionLostError)
     expect(server.lost!.message).toMatch(
-      /^connection with memory:\d+ lost: its deflate stream was cut off after \d+ bytes$/,
+      /^connection with memory:\d+ lost: its gzip stream was cut off after \d+ bytes$/,
     )
     expect(server.events).toEqual(['connectionMade', 'dataReceived', 'connectionLost'])
   })
@@ -98,7 +98,7 @@ describe('CompressedTransport', () => {
     new CompressedTransport(inner, server, quiet).start()
     stranger.transport.write('GET / HTTP/1.1\r\n')
     await server.untilEvent('connectionLost')
-    expect(server.lost!.message).toMatch(/its deflate stream is corrupt \(incorrect header check\) after \d+ bytes$/)
+    expect(server.lost!.message).toMatch(/its gzip stream is corrupt \(incorrect header check\) after \d+ bytes$/)
     await stranger.untilEvent('connectionLost')
     expect(stranger.lost).toBeInstanceOf(ConnectionLostError)
   })
@@ -148,12 +148,12 @@ describe('CompressedTransport', () => {
   })
 })
 
-describe('compressed()', () => {
+describe('compressProtocol', () => {
   it('puts the layer under every protocol of a server, and of a connection', async () => {
-    const { port } = await netServe(compressed(Echo, { format: 'brotli' }))
+    const { port } = await netServe(compressProtocol(Echo, { format: 'brotli' }))
     const client = new RecordingProtocol()
     await createConnection(
-      compressed(() => client, { format: 'brotli' }),
+      compressProtocol(() => client, { format: 'brotli' }),
       { host: '127.0.0.1', port },
     )
     expect(client.transport).toBeInstanceOf(CompressedTransport)
@@ -168,7 +168,7 @@ describe('compressed()', () => {
 
 describe('compressStreams', () => {
   it('gives a reader and a writer over those below, in the classes that are plugged in', async () => {
-    const classes = { format: 'gzip', ...framed(lengthPrefixed()) } as const
+    const classes = { format: 'deflate', ...framed(lengthPrefixed()) } as const
     const server = await startServer(
       async (rawReader, rawWriter) => {
         const { reader, writer } = compressStreams({ reader: rawReader, writer: rawWriter }, classes)
@@ -195,7 +195,7 @@ describe('compressStreams', () => {
   it('reads on where the reader below stands', async () => {
     const [client, server] = openStreams()
     client.writer.write('hello\n')
-    client.writer.write(zlib.deflateSync('compressed from here on'))
+    client.writer.write(zlib.gzipSync('compressed from here on'))
     client.writer.writeEof()
     expect((await server.reader.readLine()).toString()).toBe('hello\n')
     const { reader, writer } = compressStreams(server)
@@ -209,7 +209,7 @@ describe('compressStreams', () => {
     const { reader, writer } = compressStreams(server)
     client.writer.write('plain text')
     const error = await netError<ConnectionLostError>(reader.read())
-    expect(error.message).toMatch(/^connection with memory:\d+ lost: its deflate stream is corrupt/)
+    expect(error.message).toMatch(/^connection with memory:\d+ lost: its gzip stream is corrupt/)
     expect(await netError(writer.waitClosed())).toBe(error)
   })
 })
