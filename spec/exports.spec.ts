@@ -1,3 +1,4 @@
+import * as compression from '../lib/compression/index.ts'
 import * as framing from '../lib/framing/index.ts'
 import * as main from '../lib/index.ts'
 import * as protobuf from '../lib/protobuf/index.ts'
@@ -90,6 +91,14 @@ describe('the public names', () => {
        "slip",
        "varintPrefixed",
        "writeVarint",
+     ]
+    `)
+  })
+
+  it('of millrace/compression', () => {
+    expect(Object.keys(compression).sort()).toMatchInlineSnapshot(`
+     [
+       "compressed",
      ]
     `)
   })

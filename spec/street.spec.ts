@@ -9,12 +9,13 @@ const street = [
   ['endpoints'],
   ['streams'],
   ['framing'],
+  ['compression'],
   ['protobuf'],
   ['index'],
   ['testing'],
 ]
 // Rooms that may use Node's own modules. Framing and protobuf must also run in a browser.
-const nodeRooms = new Set(['diagnostics', 'transports', 'endpoints', 'testing'])
+const nodeRooms = new Set(['diagnostics', 'transports', 'endpoints', 'compression', 'testing'])
 
 const lib = join(__dirname, '../lib')
 const files = readdirSync(lib, { recursive: true })

@@ -1,0 +1,1 @@
+export { compressed, type CompressedOptions, type CompressionFormat } from './compressed.ts'
