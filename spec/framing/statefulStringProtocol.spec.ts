@@ -46,7 +46,7 @@ describe('StatefulStringProtocol', () => {
     const login = new Login()
     const { client, errors } = connected(login as never)
     client.transport.write('ada\nwrong\nada\nsecret\nnever seen\n')
-    await client.untilEvent('eofReceived')
+    await client.untilEvent('connectionLost')
     expect(login.log).toEqual(['user ada', 'password wrong', 'user ada', 'password secret'])
     expect(client.data.toString()).toBe('password?\nno\npassword?\nwelcome\n')
     expect([login.state, login.lostWith, errors]).toEqual(['done', null, []])
