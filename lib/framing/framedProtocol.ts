@@ -29,6 +29,8 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   #delivering = false
   #eof = false
   #raw = false
+  /** Something has changed that the loop has to look at. */
+  #switched = false
   /** Who follows, from `switchProtocol` on. */
   #successor: Partial<Protocol> | undefined
   #handedOver = false
@@ -85,7 +87,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   setCodec(codec: Source<Codec<In, Out>>): void {
     this.#refuseSwitched('setCodec')
     this.#codec = resolveSource(codec)
-    this.#deliverOutside()
+    this.#switch()
   }
 
   /**
@@ -95,7 +97,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   setRawMode(): void {
     this.#refuseSwitched('setRawMode')
     this.#raw = true
-    this.#deliverOutside()
+    this.#switch()
   }
 
   /**
@@ -106,7 +108,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     this.#refuseSwitched('setMessageMode')
     this.#raw = false
     this.#queue.unshift(toBytes(extra))
-    this.#deliverOutside()
+    this.#switch()
   }
 
   /**
@@ -125,7 +127,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     // Throws if there is none.
     void this.transport
     this.#successor = protocol as Partial<Protocol>
-    this.#deliverOutside()
+    this.#switch()
   }
 
   /** Stops the delivery of messages, also of those that have come already. (Twisted: `pauseProducing`.) */
@@ -190,6 +192,11 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     if (this.#successor !== undefined) throw new InvalidStateError(`${operation}() after switchProtocol()`)
   }
 
+  #switch(): void {
+    this.#switched = true
+    this.#deliverOutside()
+  }
+
   /**
    * Delivers what a call from outside has set free. Returns whether it is for the caller to go on: not if it came from
    * inside after all, if the connection has failed, or if it is another protocol's.
@@ -212,21 +219,11 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     const queue = this.#queue
     this.#delivering = true
     try {
-      while (!this.#paused && this.#successor === undefined && !transport.isClosing()) {
-        if (this.#raw) {
-          if (queue.length === 0) break
-          this.rawDataReceived(queue.takeAll() as Buffer)
-          continue
-        }
-        let message: In | undefined
-        try {
-          message = decodeFrame(this.#getCodec(), queue, this.#eof, transport)
-        } catch (error) {
-          this.#discarded(error, transport)
-          continue
-        }
-        if (message === undefined) break
-        this.messageReceived(message)
+      while (this.#successor === undefined) {
+        this.#switched = false
+        if (this.#raw) this.#deliverRaw(queue, transport)
+        else this.#deliverMessages(queue, transport)
+        if (!this.#switched) break
       }
     } catch (error) {
       this.#successor = undefined
@@ -235,6 +232,28 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
       this.#delivering = false
     }
     if (this.#successor !== undefined) this.#handOver(this.#successor, transport)
+  }
+
+  #deliverRaw(queue: ByteQueue, transport: Transport): void {
+    if (queue.length === 0 || this.#paused || transport.isClosing()) return
+    this.rawDataReceived(queue.takeAll() as Buffer)
+    // Bytes that came meanwhile, or were given back.
+    if (queue.length > 0) this.#switched = true
+  }
+
+  #deliverMessages(queue: ByteQueue, transport: Transport): void {
+    const codec = this.#getCodec()
+    while (!this.#paused && !this.#switched && !transport.isClosing()) {
+      let message: In | undefined
+      try {
+        message = decodeFrame(codec, queue, this.#eof, transport)
+      } catch (error) {
+        this.#discarded(error, transport)
+        continue
+      }
+      if (message === undefined) return
+      this.messageReceived(message)
+    }
   }
 
   /** Throws the error of a decoder that does not go on. */
