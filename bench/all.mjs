@@ -2,11 +2,14 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-for (const name of ['framed', 'echo', 'idle']) {
+// Those that do not take the time per cell and the number of rounds.
+const args = { idle: [], slope: ['20'] }
+
+for (const name of ['framed', 'echo', 'idle', 'slope']) {
   console.log(`\n${name}`)
   spawnSync(
     process.execPath,
-    [fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), ...(name === 'idle' ? [] : process.argv.slice(2))],
+    [fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), ...(args[name] ?? process.argv.slice(2))],
     {
       stdio: 'inherit',
     },

@@ -69,11 +69,15 @@ describe('the public names', () => {
        "FramedProtocol",
        "FramedReader",
        "FramedWriter",
+       "Int16StringReceiverProtocol",
+       "Int32StringReceiverProtocol",
+       "Int8StringReceiverProtocol",
        "IntNStringReceiverProtocol",
        "LengthPrefixedReader",
        "LengthPrefixedWriter",
        "MessageDecoder",
        "OutgoingBuffer",
+       "StatefulStringProtocol",
        "cobs",
        "composed",
        "delimited",
@@ -102,6 +106,7 @@ describe('the public names', () => {
        "compressDuplex",
        "compressProtocol",
        "compressStreams",
+       "compressed",
      ]
     `)
   })

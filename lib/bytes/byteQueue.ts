@@ -13,6 +13,7 @@ const SMALL = 1024
 /** Blocks grow with what is buffered, so that a connection with half a header does not hold much. */
 const SMALLEST_BLOCK = SMALL
 const LARGEST_BLOCK = 16 * 1024
+const SHORT_SEARCH = 16
 
 /** A first-in first-out store of bytes. Chunks pushed are kept, not copied: the caller must not change them. */
 export class ByteQueue {
@@ -77,8 +78,8 @@ export class ByteQueue {
     const i = this.#offset + index
     if (i < this.#head.length) return this.#head[i]!
     if (index >= this.#length) throw new RangeError(`byte ${index} of ${this.#length} in the queue`)
-    const [chunk, j] = this.#seek(index)
-    return chunk[j]!
+    const j = this.#seek(i - this.#head.length)
+    return this.#rest![this.#cursor]![j]!
   }
 
   /**
@@ -147,7 +148,10 @@ export class ByteQueue {
    */
   chunkAt(index: number): Uint8Array {
     if (!(index >= 0 && index < this.#length)) throw new RangeError(`byte ${index} of ${this.#length} in the queue`)
-    const [chunk, j] = this.#seek(index)
+    const i = this.#offset + index
+    if (i < this.#head.length) return i === 0 ? this.#head : this.#head.subarray(i)
+    const j = this.#seek(i - this.#head.length)
+    const chunk = this.#restChunk(this.#rest!, this.#cursor)
     return j === 0 ? chunk : chunk.subarray(j)
   }
 
@@ -179,10 +183,17 @@ export class ByteQueue {
     const first = pattern[0]!
     let index = from
     while (index <= last) {
-      const [chunk, j] = this.#seek(index)
-      const found = chunk.indexOf(first, j)
+      let chunk = this.#head
+      let end = chunk.length
+      let j = this.#offset + index
+      if (j >= end) {
+        j = this.#seek(j - end)
+        chunk = this.#rest![this.#cursor]!
+        end = chunk === this.#block ? this.#blockLength : chunk.length
+      }
+      const found = indexOfByte(chunk, first, j, end)
       if (found === -1) {
-        index += chunk.length - j
+        index += end - j
         continue
       }
       index += found - j
@@ -207,27 +218,18 @@ export class ByteQueue {
     }
   }
 
-  /** The chunk that holds the byte at `index`, and the byte's place in it. */
-  #seek(index: number): [chunk: Uint8Array, offset: number] {
-    let i = this.#offset + index
-    if (i < this.#head.length) return [this.#head, i]
-    i -= this.#head.length
+  /** The chunk of the byte that is `i` bytes behind the head is `#cursor` afterwards; returns its place in it. */
+  #seek(i: number): number {
     const rest = this.#rest!
     // From the front, or from where the last look ended, forwards or backwards: whichever is nearer.
     const near = i * 2 >= this.#cursorStart
     let start = near ? this.#cursorStart : 0
     let r = near ? this.#cursor : this.#restStart
     while (i < start) start -= rest[--r]!.length
-    for (; ; r++) {
-      const chunk = this.#restChunk(rest, r)
-      const n = chunk.length
-      if (i < start + n) {
-        this.#cursor = r
-        this.#cursorStart = start
-        return [chunk, i - start]
-      }
-      start += n
-    }
+    while (i >= start + rest[r]!.length) start += rest[r++]!.length
+    this.#cursor = r
+    this.#cursorStart = start
+    return i - start
   }
 
   #refuse(n: number): never {
@@ -304,4 +306,14 @@ export class ByteQueue {
     this.#cursor = this.#restStart
     this.#cursorStart = 0
   }
+}
+
+/** Where `byte` first is in `[from, end)` of `chunk`, else -1. */
+function indexOfByte(chunk: Uint8Array, byte: number, from: number, end: number): number {
+  // A peer that dribbles has us look at a byte or two each time, and a call of the platform's search takes longer.
+  if (end - from <= SHORT_SEARCH) {
+    for (let i = from; i < end; i++) if (chunk[i] === byte) return i
+    return -1
+  }
+  return (end === chunk.length ? chunk : chunk.subarray(0, end)).indexOf(byte, from)
 }

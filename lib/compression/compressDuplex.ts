@@ -3,9 +3,7 @@ import { Duplex, type Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { ConnectionLostError } from '../errors.ts'
 import { DONE } from '../wait.ts'
-
-/** The names of CompressionStream, and `brotli`. Both ends must use the same. */
-export type CompressionFormat = 'deflate' | 'deflate-raw' | 'gzip' | 'brotli'
+import type { CompressionFormat } from './compressionFormat.ts'
 
 export interface CompressionOptions {
   /** `gzip` by default. */

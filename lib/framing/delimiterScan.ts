@@ -115,17 +115,34 @@ export class DelimiterScan {
   /** There is no delimiter in what has come: all but the last few bytes are certainly part of the frame. */
   #without(input: ByteQueue): undefined {
     const sure = input.length + 1 - this.#longest
-    if (this.#discarding) {
-      if (sure > 0) this.#drop(input, sure)
-    } else if (sure > this.#options.limit) {
+    if (this.#discarding) this.#dropFrame(input)
+    else if (sure > this.#options.limit) {
       const error = this.#tooLong(sure)
       if (error.recoverable) {
         this.#discarding = true
-        this.#drop(input, sure)
+        this.#dropFrame(input)
       }
       throw error
     }
     return undefined
+  }
+
+  /** Drops all but the last bytes, if they may be the first ones of a delimiter. */
+  #dropFrame(input: ByteQueue): void {
+    let kept = Math.min(this.#longest - 1, input.length)
+    while (kept > 0 && !this.#mayBegin(input, input.length - kept)) kept--
+    this.#drop(input, input.length - kept)
+  }
+
+  /** Whether what is from `start` on is the beginning of a delimiter. */
+  #mayBegin(input: ByteQueue, start: number): boolean {
+    return this.#trails.some(({ delimiter }) => {
+      const n = input.length - start
+      if (n >= delimiter.length) return false
+      let k = 0
+      while (k < n && input.at(start + k) === delimiter[k]) k++
+      return k === n
+    })
   }
 
   #tooLong(size: number): FrameTooLargeError {

@@ -1,7 +1,14 @@
-/** The push side of framing: a protocol that gets messages. The fastest way to serve: no promise per message. */
+/**
+ * The push side of framing: a protocol that gets messages. The fastest way to serve: no promise per message.
+ *
+ * Strategy: all bytes go through one queue, and one loop takes from it whatever is due: a message, raw bytes, or the
+ * rest for the protocol that follows. What the handlers called from the loop change (the codec, the mode, a pause)
+ * holds from the next round on, so that every switch may be made from inside them.
+ */
+import { toBytes } from '../bytes/allocate.ts'
 import { ByteQueue } from '../bytes/byteQueue.ts'
-import { FrameError } from '../errors.ts'
-import { Protocol } from '../protocol.ts'
+import { FrameError, InvalidStateError, NotImplementedError } from '../errors.ts'
+import { feedDataToBufferedProto, isBuffered, Protocol, type AnyProtocol } from '../protocol.ts'
 import { peerOf, type Transport } from '../transport.ts'
 import { resolveSource, type Codec, type Source } from './codec.ts'
 import { decodeFrame, writeFrame } from './connectionFrames.ts'
@@ -21,6 +28,14 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   #paused = false
   #delivering = false
   #eof = false
+  #raw = false
+  /** Something has changed that the loop has to look at. */
+  #switched = false
+  /** Who follows, from `switchProtocol` on. */
+  #successor: Partial<Protocol> | undefined
+  #handedOver = false
+  /** What the successor's `eofReceived` has returned. */
+  #successorStaysOpen: boolean | void = undefined
 
   /** The codec may also come later, from {@link createCodec}. */
   constructor(codec?: Source<Codec<In, Out>>) {
@@ -36,6 +51,14 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
    * nothing by default. What it throws is fatal; to close the connection over it, throw the error.
    */
   messageDiscarded(_error: FrameError): void {}
+
+  /**
+   * Bytes have come in raw mode; what is behind the last message comes first. To go back, call {@link setMessageMode}
+   * with those of them that are not yours. Throws unless it is overridden.
+   */
+  rawDataReceived(_data: Buffer): void {
+    throw new NotImplementedError(`${this.constructor.name} does not implement rawDataReceived()`)
+  }
 
   /** The peer has ended its side, between messages. Returns whether to stay open for writing; false by default. */
   endReceived(): boolean | void {}
@@ -56,6 +79,57 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     writeFrame(this.transport, this.#getCodec(), message)
   }
 
+  /**
+   * From the next message on, in both directions, another codec is used: it gets what the one before has left. May be
+   * called from inside {@link messageReceived}; from elsewhere it delivers what it finds before it returns, and an
+   * error in that is as fatal as in `dataReceived`, and is not thrown here.
+   */
+  setCodec(codec: Source<Codec<In, Out>>): void {
+    this.#refuseSwitched('setCodec')
+    this.#codec = resolveSource(codec)
+    this.#switch()
+  }
+
+  /**
+   * From now on bytes go to {@link rawDataReceived} as they come, beginning with the rest behind the message that is
+   * being received. May be called from anywhere, as {@link setCodec}. (Twisted: `LineReceiver.setRawMode`.)
+   */
+  setRawMode(): void {
+    this.#refuseSwitched('setRawMode')
+    this.#raw = true
+    this.#switch()
+  }
+
+  /**
+   * Ends the raw mode: messages are decoded from `extra`, if given, and what comes behind it. May be called from
+   * anywhere, as {@link setCodec}. (Twisted: `LineReceiver.setLineMode`.)
+   */
+  setMessageMode(extra: Uint8Array | string = ''): void {
+    this.#refuseSwitched('setMessageMode')
+    this.#raw = false
+    this.#queue.unshift(toBytes(extra))
+    this.#switch()
+  }
+
+  /**
+   * Hands the connection over to another protocol, which gets `connectionMade`, then every byte that this one has not
+   * consumed, then `eofReceived` if the peer has ended already, and from then on everything from the transport. This
+   * one gets nothing more, not even `connectionLost`. A pause of this one ends; the bytes that it holds are delivered
+   * also if the other one pauses in its `connectionMade`.
+   *
+   * Called from inside {@link messageReceived}, {@link rawDataReceived} or {@link messageDiscarded} it takes effect
+   * when that returns, and not at all if that throws; from elsewhere before it returns, and an error of the other
+   * protocol is then as fatal as in `dataReceived`, and is not thrown here. Throws {@link InvalidStateError} the
+   * second time.
+   */
+  switchProtocol(protocol: AnyProtocol): void {
+    this.#refuseSwitched('switchProtocol')
+    // Throws if there is none.
+    void this.transport
+    this.#successor = protocol as Partial<Protocol>
+    this.#switch()
+  }
+
   /** Stops the delivery of messages, also of those that have come already. (Twisted: `pauseProducing`.) */
   pauseReading(): void {
     this.#paused = true
@@ -70,12 +144,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     if (!this.#paused) return
     this.#paused = false
     if (this.#delivering) return this.transport.resumeReading()
-    try {
-      this.#deliver()
-    } catch (error) {
-      return this.#fail(error instanceof Error ? error : new Error(String(error), { cause: error }))
-    }
-    if (this.#paused) return
+    if (!this.#deliverOutside() || this.#paused) return
     if (this.#eof && !this.endReceived()) this.transport.close()
     else this.transport.resumeReading()
   }
@@ -85,15 +154,18 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   }
 
   override dataReceived(data: Uint8Array): void {
+    if (this.#handedOver) return feed(this.#successor!, data)
     this.#queue.push(data)
     if (!this.#paused && !this.#delivering) this.#deliver()
   }
 
   override eofReceived(): boolean | void {
+    if (this.#handedOver) return this.#successor!.eofReceived?.()
     this.#eof = true
     this.#deliver()
     // Paused among the last messages, the end waits for resumeReading().
-    return this.#paused || this.endReceived()
+    const stayOpen = this.#successor === undefined && (this.#paused || this.endReceived())
+    return this.#successor === undefined ? stayOpen : this.#successorStaysOpen
   }
 
   /**
@@ -113,37 +185,100 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   }
 
   #getCodec(): Codec<In, Out> {
-    return (this.#codec ??= this.createCodec())
+    return (this.#codec ??= resolveSource(this.createCodec()))
   }
 
-  /** The next message that is whole and good. */
-  #next(codec: Codec<In, Out>, queue: ByteQueue, transport: Transport): In | undefined {
-    for (;;) {
-      try {
-        return decodeFrame(codec, queue, this.#eof, transport)
-      } catch (error) {
-        if (!(error instanceof FrameError)) throw error
-        nameThePeer(error, peerOf(transport))
-        if (!error.recoverable) throw error
-        this.messageDiscarded(error)
-        if (this.#paused || transport.isClosing()) return undefined
-      }
+  #refuseSwitched(operation: string): void {
+    if (this.#successor !== undefined) throw new InvalidStateError(`${operation}() after switchProtocol()`)
+  }
+
+  #switch(): void {
+    this.#switched = true
+    this.#deliverOutside()
+  }
+
+  /**
+   * Delivers what a call from outside has set free. Returns whether it is for the caller to go on: not if it came from
+   * inside after all, if the connection has failed, or if it is another protocol's.
+   */
+  #deliverOutside(): boolean {
+    if (this.#delivering || this.#transport === undefined) return false
+    try {
+      this.#deliver()
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error), { cause: error }))
+      return false
     }
+    if (this.#successor === undefined) return true
+    if (this.#eof && !this.#successorStaysOpen) this.transport.close()
+    return false
   }
 
   #deliver(): void {
-    const codec = this.#getCodec()
     const transport = this.transport
     const queue = this.#queue
     this.#delivering = true
     try {
-      while (!this.#paused && !transport.isClosing()) {
-        const message = this.#next(codec, queue, transport)
-        if (message === undefined) return
-        this.messageReceived(message)
+      while (this.#successor === undefined) {
+        this.#switched = false
+        if (this.#raw) this.#deliverRaw(queue, transport)
+        else this.#deliverMessages(queue, transport)
+        if (!this.#switched) break
       }
+    } catch (error) {
+      this.#successor = undefined
+      throw error
     } finally {
       this.#delivering = false
     }
+    if (this.#successor !== undefined) this.#handOver(this.#successor, transport)
   }
+
+  #deliverRaw(queue: ByteQueue, transport: Transport): void {
+    if (queue.length === 0 || this.#paused || transport.isClosing()) return
+    this.rawDataReceived(queue.takeAll() as Buffer)
+    // Bytes that came meanwhile, or were given back.
+    if (queue.length > 0) this.#switched = true
+  }
+
+  #deliverMessages(queue: ByteQueue, transport: Transport): void {
+    const codec = this.#getCodec()
+    while (!this.#paused && !this.#switched && !transport.isClosing()) {
+      let message: In | undefined
+      try {
+        message = decodeFrame(codec, queue, this.#eof, transport)
+      } catch (error) {
+        this.#discarded(error, transport)
+        continue
+      }
+      if (message === undefined) return
+      this.messageReceived(message)
+    }
+  }
+
+  /** Throws the error of a decoder that does not go on. */
+  #discarded(error: unknown, transport: Transport): void {
+    if (!(error instanceof FrameError)) throw error
+    nameThePeer(error, peerOf(transport))
+    if (!error.recoverable) throw error
+    this.messageDiscarded(error)
+  }
+
+  #handOver(successor: Partial<Protocol>, transport: Transport): void {
+    if (this.#paused) {
+      this.#paused = false
+      transport.resumeReading()
+    }
+    this.#handedOver = true
+    transport.setProtocol(successor)
+    successor.connectionMade?.(transport)
+    const rest = this.#queue.takeAll()
+    if (rest.length > 0 && !transport.isClosing()) feed(successor, rest)
+    if (this.#eof && !transport.isClosing()) this.#successorStaysOpen = successor.eofReceived?.()
+  }
+}
+
+function feed(protocol: AnyProtocol, data: Uint8Array): void {
+  if (isBuffered(protocol)) feedDataToBufferedProto(protocol, data)
+  else (protocol as Partial<Protocol>).dataReceived?.(data as Buffer)
 }

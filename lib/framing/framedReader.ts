@@ -14,13 +14,14 @@ import { decodeFrame } from './connectionFrames.ts'
  */
 export class FramedReader<T> extends StreamReader<T> {
   readonly #attempt: (queue: ByteQueue, eof: boolean) => T | undefined
+  #decoder: Decoder<T>
 
   constructor(decoder: Source<Decoder<T>>, options?: StreamReaderOptions) {
     super(options)
-    const resolved = resolveSource(decoder)
+    this.#decoder = resolveSource(decoder)
     this.#attempt = (queue, eof) => {
       try {
-        return decodeFrame(resolved, queue, eof, this.transport)
+        return decodeFrame(this.#decoder, queue, eof, this.transport)
       } catch (error) {
         throw this.#decoderFailed(error)
       }
@@ -44,6 +45,20 @@ export class FramedReader<T> extends StreamReader<T> {
    */
   tryReadMessage(): T | undefined {
     return this.takeNow(this.#attempt, 'tryReadMessage')
+  }
+
+  /**
+   * From the next message on another decoder is used, which gets what the one before has left unread. Returns the
+   * reader as one of such messages: `const body = reader.setDecoder(lengthPrefixed())`.
+   *
+   * Throws {@link InvalidStateError} while a read waits: it has been promised a message of the decoder before. After
+   * a decoder has failed for good, another one changes nothing.
+   */
+  setDecoder<U>(decoder: Source<Decoder<U>>): FramedReader<U> {
+    this.refuseWhileReading('setDecoder')
+    const reader = this as unknown as FramedReader<U>
+    reader.#decoder = resolveSource(decoder)
+    return reader
   }
 
   protected override nextItem(): T | undefined | Promise<T | undefined> {

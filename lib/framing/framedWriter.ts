@@ -7,7 +7,7 @@ import { writeFrame } from './connectionFrames.ts'
 
 /** A writer of messages. */
 export class FramedWriter<T> extends StreamWriter {
-  readonly #encoder: Encoder<T>
+  #encoder: Encoder<T>
 
   constructor(
     encoder: Source<Encoder<T>>,
@@ -25,5 +25,12 @@ export class FramedWriter<T> extends StreamWriter {
    */
   writeMessage(message: T): void {
     writeFrame(this.transport, this.#encoder, message)
+  }
+
+  /** From the next message on another encoder is used. Returns the writer as one of such messages. */
+  setEncoder<U>(encoder: Source<Encoder<U>>): FramedWriter<U> {
+    const writer = this as unknown as FramedWriter<U>
+    writer.#encoder = resolveSource(encoder)
+    return writer
   }
 }

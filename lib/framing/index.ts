@@ -17,7 +17,13 @@ export { framed, LengthPrefixedReader, LengthPrefixedWriter, type FramedClasses 
 export { FramedReader } from './framedReader.ts'
 export { FramedWriter } from './framedWriter.ts'
 export { FramedProtocol } from './framedProtocol.ts'
-export { IntNStringReceiverProtocol } from './intNStringReceiverProtocol.ts'
+export {
+  Int16StringReceiverProtocol,
+  Int32StringReceiverProtocol,
+  Int8StringReceiverProtocol,
+  IntNStringReceiverProtocol,
+} from './intNStringReceiverProtocol.ts'
+export { StatefulStringProtocol, type StateHandlers } from './statefulStringProtocol.ts'
 export { MessageDecoder } from './messageDecoder.ts'
 export {
   encodeMessage,

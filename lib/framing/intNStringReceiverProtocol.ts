@@ -38,3 +38,18 @@ export abstract class IntNStringReceiverProtocol extends FramedProtocol<Uint8Arr
     })
   }
 }
+
+/** Strings behind one byte of length. (Twisted: `Int8StringReceiver`.) */
+export abstract class Int8StringReceiverProtocol extends IntNStringReceiverProtocol {
+  readonly prefixFormat: string = '>B'
+}
+
+/** Strings behind two bytes of length, big-endian. (Twisted: `Int16StringReceiver`.) */
+export abstract class Int16StringReceiverProtocol extends IntNStringReceiverProtocol {
+  readonly prefixFormat: string = '>H'
+}
+
+/** Strings behind four bytes of length, big-endian. (Twisted: `Int32StringReceiver`.) */
+export abstract class Int32StringReceiverProtocol extends IntNStringReceiverProtocol {
+  readonly prefixFormat: string = '>L'
+}

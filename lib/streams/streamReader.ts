@@ -382,6 +382,11 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
     return this.#transport
   }
 
+  /** Throws {@link InvalidStateError} while a read waits: for what must not change under it. */
+  protected refuseWhileReading(operation: string): void {
+    if (this.#pending !== undefined) throw this.#refusal(undefined, operation)
+  }
+
   /** The other end, for messages; `undefined` while there is no transport. */
   protected get peer(): PeerName | undefined {
     return peerOf(this.#transport)

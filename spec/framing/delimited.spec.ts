@@ -129,9 +129,11 @@ describe('delimited', () => {
       for (let i = 0; i < 100; i++) {
         decoder.push(Buffer.alloc(1000, 97))
         expect(decoder.next()).toBeUndefined()
-        expect(decoder.buffered).toBe(2)
+        expect(decoder.buffered).toBe(0)
       }
-      decoder.push(latin1('ENDabcEND'))
+      decoder.push(latin1('xE'))
+      expect([decoder.next(), decoder.buffered]).toEqual([undefined, 1])
+      decoder.push(latin1('NDabcEND'))
       expect(texts([...decoder])).toEqual(['abc'])
     })
 
@@ -231,7 +233,8 @@ describe('delimited', () => {
       const { messages } = decodeChunks(delimited({ delimiter: ['\n', '\0'] }), [latin1('a\n'.repeat(20_000))])
       expect(messages).toHaveLength(20_000)
       const searchesFor = (byte: number) => searched.mock.calls.filter(([value]) => value === byte).length
-      expect(searchesFor(0x0a)).toBeGreaterThanOrEqual(20_000)
+      // All but the shortest searches are the platform's.
+      expect(searchesFor(0x0a)).toBeGreaterThan(19_000)
       expect(searchesFor(0)).toBeLessThan(5)
     } finally {
       searched.mockRestore()

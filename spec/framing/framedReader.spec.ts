@@ -12,6 +12,7 @@ import type { Decoder } from '../../lib/framing/codec.ts'
 import { framed } from '../../lib/framing/framed.ts'
 import { FramedReader } from '../../lib/framing/framedReader.ts'
 import { lengthPrefixed } from '../../lib/framing/lengthPrefixed.ts'
+import { lines } from '../../lib/framing/lines.ts'
 import { memoryStreams } from '../../lib/testing/index.ts'
 import { startServer, type StreamReaderOptions } from '../../lib/index.ts'
 import { everySplit, latin1, texts } from '../support/everySplit.ts'
@@ -238,6 +239,17 @@ describe('FramedReader', () => {
   })
 
   describe('between messages', () => {
+    it('can read bytes, and put them back, under a decoder that had looked at them', async () => {
+      const reader = new FramedReader(lines())
+      reader.feedData(latin1('abcdef'))
+      expect(reader.tryReadMessage()).toBeUndefined()
+      expect(String(await reader.readExactly(4))).toBe('abcd')
+      reader.feedData(latin1('\ng\n'))
+      expect(await reader.readMessage()).toBe('ef')
+      reader.unread(latin1('before\n'))
+      expect([await reader.readMessage(), await reader.readMessage()]).toEqual(['before', 'g'])
+    })
+
     it('can do what any StreamReader can', async () => {
       const reader = fed('HELLO\n\x01a..\x01b')
       expect(String(await reader.readLine())).toBe('HELLO\n')
@@ -286,6 +298,134 @@ describe('FramedReader', () => {
       reader.feedEof()
       found.push(await last, await reader.readMessage())
       expect(found).toEqual(['a\n', 'b', undefined])
+    })
+  })
+
+  describe('a decoder that discards', () => {
+    const short = lengthPrefixed({ lengthFieldLength: 1, maxFrameLength: 3, onTooLong: 'discard' })
+    const stream = latin1('\x01a\x05-----\x02bc\x04----\0')
+
+    it('rejects one read, and the next gives the message after it', async () => {
+      for (const { name, chunks } of everySplit(stream)) {
+        const reader = new FramedReader(short)
+        for (const chunk of chunks) reader.feedData(chunk)
+        reader.feedEof()
+        const found: (string | undefined)[] = []
+        do {
+          found.push(await textOf(reader.readMessage()).catch((error: unknown) => (error as Error).name))
+        } while (found.at(-1) !== undefined)
+        const expected = ['a', 'FrameTooLargeError', 'bc', 'FrameTooLargeError', '', undefined]
+        expect([name, found]).toEqual([name, expected])
+      }
+    })
+
+    it('rejects the read that waits, and no other', async () => {
+      const reader = new FramedReader(short)
+      const waiting = reader.readMessage()
+      reader.feedData(latin1('\x05--'))
+      expect(await netError(waiting)).toMatchObject({ size: 5, limit: 3, recoverable: true })
+      const next = reader.readMessage()
+      reader.feedData(latin1('---'))
+      expect(await isPending(next)).toBe(true)
+      reader.feedData(latin1('\x01a'))
+      expect(await textOf(next)).toBe('a')
+    })
+
+    it('makes tryReadMessage throw once, and end an iteration that may begin again', async () => {
+      const reader = new FramedReader(short)
+      reader.feedData(stream)
+      reader.feedEof()
+      expect(texts([reader.tryReadMessage()!])).toEqual(['a'])
+      expect(() => reader.tryReadMessage()).toThrow(FrameTooLargeError)
+      const found: string[] = []
+      const iterate = async (): Promise<void> => {
+        for await (const message of reader) found.push(...texts([message]))
+      }
+      await expect(iterate()).rejects.toBeInstanceOf(FrameTooLargeError)
+      expect(found).toEqual(['bc'])
+      await iterate()
+      expect(found).toEqual(['bc', ''])
+    })
+
+    it('has a state of its own on each connection, though the object is one', async () => {
+      const [first, second] = [memoryStreams(framed(short)), memoryStreams(framed(short))]
+      first[0].writer.write(latin1('\x05--'))
+      await expect(first[1].reader.readMessage()).rejects.toBeInstanceOf(FrameTooLargeError)
+      second[0].writer.writeMessage('abc')
+      expect(await textOf(second[1].reader.readMessage())).toBe('abc')
+      first[0].writer.write(latin1('---'))
+      first[0].writer.writeMessage('d')
+      expect(await textOf(first[1].reader.readMessage())).toBe('d')
+      for (const [client, server] of [first, second]) {
+        client.writer.close()
+        server.writer.close()
+        await Promise.all([client.writer.waitClosed(), server.writer.waitClosed()])
+      }
+    })
+  })
+
+  describe('setDecoder', () => {
+    it('hands what is unread over to another decoder, wherever the stream is cut', async () => {
+      for (const { name, chunks } of everySplit(latin1('\x01a\x06binary\0\0\x02bctext\nend'))) {
+        const reader = new FramedReader(codec)
+        for (const chunk of chunks) reader.feedData(chunk)
+        reader.feedEof()
+        const found = [await textOf(reader.readMessage()), await textOf(reader.readMessage())]
+        const wide = reader.setDecoder(lengthPrefixed({ lengthFieldLength: 3 }))
+        found.push(await textOf(wide.readMessage()))
+        const text: FramedReader<string> = reader.setDecoder(() => lines())
+        found.push(await text.readMessage(), await text.readMessage(), await text.readMessage())
+        expect([name, found]).toEqual([name, ['a', 'binary', 'bc', 'text', 'end', undefined]])
+        expect(text).toBe(reader)
+      }
+    })
+
+    it('takes up a message of which a part was there', async () => {
+      const reader = fed('\x01a')
+      await reader.readMessage()
+      reader.feedData(latin1('li'))
+      const text = reader.setDecoder(lines())
+      const line = text.readMessage()
+      reader.feedData(latin1('ne\n'))
+      expect(await line).toBe('line')
+    })
+
+    it('is refused while a read waits, and does not disturb that', async () => {
+      const reader = fed()
+      const waiting = reader.readMessage()
+      const error = thrownBy(() => reader.setDecoder(lines()))
+      expect(error).toBeInstanceOf(InvalidStateError)
+      expect((error as Error).message).toBe('setDecoder() while readMessage() is waiting on the same reader')
+      reader.feedData(latin1('\x01\n'))
+      expect(await textOf(waiting)).toBe('\n')
+    })
+
+    it('makes an iteration go on with the other messages', async () => {
+      const reader = fed('\x01a\x01bc\nd\n')
+      reader.feedEof()
+      const found: unknown[] = []
+      for await (const message of reader as FramedReader<Uint8Array | string>) {
+        found.push(String(message))
+        if (found.length === 2) reader.setDecoder(lines())
+      }
+      expect(found).toEqual(['a', 'b', 'c', 'd'])
+    })
+
+    it('changes nothing once a decoder has failed for good', async () => {
+      const reader = fed('\xffline\n')
+      const error = await netError(reader.readMessage())
+      await expect(reader.setDecoder(lines()).readMessage()).rejects.toBe(error)
+    })
+
+    it('gives the reader a clone, if the decoder has a state', async () => {
+      const shared = lines()
+      const [a, b] = [fed(), fed()].map((reader) => reader.setDecoder(shared))
+      a!.feedData(latin1('a long'))
+      const line = a!.readMessage()
+      b!.feedData(latin1('b\n'))
+      expect(await b!.readMessage()).toBe('b')
+      a!.feedData(latin1(' one\n'))
+      expect(await line).toBe('a long one')
     })
   })
 

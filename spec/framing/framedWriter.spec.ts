@@ -4,6 +4,7 @@ import type { Encoder } from '../../lib/framing/codec.ts'
 import { framed } from '../../lib/framing/framed.ts'
 import { FramedWriter } from '../../lib/framing/framedWriter.ts'
 import { lengthPrefixed } from '../../lib/framing/lengthPrefixed.ts'
+import { lines } from '../../lib/framing/lines.ts'
 import { openConnection } from '../../lib/index.ts'
 import { latin1 } from '../support/everySplit.ts'
 import { netDefer, netListen, netTurns, type NetPeer } from '../support/netTools.ts'
@@ -115,6 +116,19 @@ describe('FramedWriter', () => {
       await peer.until(() => peer.ended)
       expect(peer.text).toBe('\x01a')
     })
+  })
+
+  it('writes with another encoder after setEncoder', async () => {
+    const { writer, peer } = await connected(codec)
+    writer.writeMessage('abc')
+    const text: FramedWriter<string> = writer.setEncoder(() => lines())
+    expect(text).toBe(writer)
+    text.writeMessage('line')
+    writer.setEncoder(codec)
+    writer.writeMessage('d')
+    writer.close()
+    await peer.until(() => peer.ended)
+    expect(peer.text).toBe('\x03abcline\n\x01d')
   })
 
   it('takes an encoder with state as a function, called once per writer', async () => {

@@ -1,5 +1,10 @@
 import { FrameTooLargeError } from '../../lib/errors.ts'
-import { IntNStringReceiverProtocol } from '../../lib/framing/intNStringReceiverProtocol.ts'
+import {
+  Int16StringReceiverProtocol,
+  Int32StringReceiverProtocol,
+  Int8StringReceiverProtocol,
+  IntNStringReceiverProtocol,
+} from '../../lib/framing/intNStringReceiverProtocol.ts'
 import { latin1 } from '../support/everySplit.ts'
 import { netDial, netServe, type NetPeer } from '../support/netTools.ts'
 
@@ -67,6 +72,23 @@ describe('IntNStringReceiverProtocol', () => {
       ])
       expect(errors[0]!.error).toBeInstanceOf(TypeError)
     })
+  })
+
+  it.each([
+    ['Int8StringReceiverProtocol', Int8StringReceiverProtocol, '\x03'],
+    ['Int16StringReceiverProtocol', Int16StringReceiverProtocol, '\0\x03'],
+    ['Int32StringReceiverProtocol', Int32StringReceiverProtocol, '\0\0\0\x03'],
+  ])('of %s is that of Twisted', async (_, Base, prefix) => {
+    class Upper extends Base {
+      stringReceived(string: Buffer): void {
+        this.sendString(string.toString().toUpperCase())
+      }
+    }
+    const { address } = await netServe(() => new Upper())
+    const peer = await netDial(address)
+    peer.socket.write(latin1(`${prefix}abc`))
+    await peer.until(() => peer.size >= prefix.length + 3)
+    expect(peer.text).toBe(`${prefix}ABC`)
   })
 
   describe('stringReceived', () => {

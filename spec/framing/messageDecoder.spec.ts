@@ -56,6 +56,16 @@ describe('MessageDecoder', () => {
     })
   })
 
+  it('takes a clone of a decoder that has a state', () => {
+    let clones = 0
+    const cloned = new LineDecoder()
+    const decoder = { decode: () => 'the original', clone: () => (clones++, cloned) }
+    const [a, b] = [new MessageDecoder<string>(decoder), new MessageDecoder<string>(decoder)]
+    a.push(latin1('a\n'))
+    b.push(latin1('b\n'))
+    expect([a.next(), b.next(), clones]).toEqual(['a', 'b', 2])
+  })
+
   describe('push', () => {
     it('adds bytes, which are counted until they are part of a message', () => {
       const decoder = framesDecoder()
@@ -202,6 +212,44 @@ describe('MessageDecoder', () => {
       const decoder = framesDecoder('\x01a\x01b')
       decoder.end()
       expect(texts([...decoder])).toEqual(['a', 'b'])
+    })
+  })
+
+  describe('an error that is recoverable', () => {
+    it('comes once, and the message after it next', () => {
+      const decoder = new MessageDecoder(
+        lengthPrefixed({ lengthFieldLength: 1, maxFrameLength: 2, onTooLong: 'discard' }),
+      )
+      decoder.push(latin1('\x01a\x03---\x03-'))
+      expect(texts([decoder.next()!])).toEqual(['a'])
+      const error = thrownBy(() => decoder.next())
+      expect(error).toMatchObject({ size: 3, limit: 2, recoverable: true })
+      expect(thrownBy(() => [...decoder])).not.toBe(error)
+      expect(decoder.next()).toBeUndefined()
+      decoder.push(latin1('--\x01b'))
+      expect(texts([...decoder])).toEqual(['b'])
+    })
+
+    it('may come from any decoder, which has taken what it does not want', () => {
+      const odd: Decoder<number> = {
+        decode(input) {
+          const byte = input.take(1)[0]!
+          if (byte % 2 === 1) return byte
+          const error = new InvalidFrameError('even')
+          error.recoverable = true
+          throw error
+        },
+      }
+      const decoder = new MessageDecoder(odd)
+      decoder.push(Uint8Array.of(1, 2, 4, 5))
+      const found = Array.from({ length: 5 }, () => thrownBy(() => decoder.next()) ?? 'none')
+      expect(found.map((each) => (each instanceof InvalidFrameError ? 'even' : each))).toEqual([
+        'none',
+        'even',
+        'even',
+        'none',
+        'none',
+      ])
     })
   })
 
