@@ -6,6 +6,7 @@
  * gathered into blocks, so that a peer who dribbles single bytes costs bytes, not objects.
  */
 import { allocate } from './allocate.ts'
+import { readLatin1 } from './latin1.ts'
 
 const EMPTY = allocate(0)
 /** A chunk smaller than this does not deserve an object of its own. */
@@ -102,6 +103,13 @@ export class ByteQueue {
     let value = 0
     for (let i = 0; i < width; i++) value = value * 256 + this.at(littleEndian ? index + width - 1 - i : index + i)
     return value
+  }
+
+  /** The `n` bytes from `index` on as text of one character each, without consuming them; all must be in the queue. */
+  latin1(index: number, n: number): string {
+    const start = this.#offset + index
+    if (n >= 0 && index >= 0 && start + n <= this.#head.length) return readLatin1(this.#head, start, start + n)
+    return readLatin1(this.peek(n, index), 0, n)
   }
 
   /**
