@@ -136,6 +136,9 @@ export class ByteQueue {
     if (!(n >= 0 && start >= 0 && start + n <= this.#length)) this.#refuse(n >= 0 ? start + n : n)
     const from = this.#offset + start
     if (from + n <= this.#head.length) return this.#head.subarray(from, from + n)
+    if (n === 0) return EMPTY
+    const [chunk, offset] = this.#seek(start)
+    if (offset + n <= chunk.length) return chunk.subarray(offset, offset + n)
     const joined = allocate(n)
     this.#copy(joined, start)
     return joined
@@ -242,17 +245,13 @@ export class ByteQueue {
     throw new RangeError(`${n} bytes of ${this.#length} in the queue`)
   }
 
+  /** What is there from `start` on, chunk by chunk; found from where the last look ended. */
   *#chunks(start: number): Generator<Uint8Array> {
-    let skip = this.#offset + start
-    if (skip < this.#head.length) yield this.#head.subarray(skip)
-    skip = Math.max(0, skip - this.#head.length)
-    const rest = this.#rest
-    if (rest === undefined) return
-    for (let r = this.#restStart; r < rest.length; r++) {
-      const chunk = this.#restChunk(rest, r)
-      if (skip < chunk.length) yield skip === 0 ? chunk : chunk.subarray(skip)
-      skip = Math.max(0, skip - chunk.length)
-    }
+    if (start === this.#length) return
+    const [first, offset] = this.#seek(start)
+    let r = this.#offset + start < this.#head.length ? this.#restStart : this.#cursor + 1
+    yield first.subarray(offset)
+    for (const rest = this.#rest ?? []; r < rest.length; r++) yield this.#restChunk(rest, r)
   }
 
   /** A chunk of the rest; of the block that is still being filled, the filled part. */

@@ -433,6 +433,18 @@ describe('ByteQueue', () => {
   })
 
   describe('work', () => {
+    it('is the same for a word wherever it lies, when words are looked at in order', () => {
+      const looks = [1000, 2000].map((n) => {
+        const queue = new ByteQueue()
+        for (let i = 0; i < n; i++) queue.push(CountingBytes.from(pattern(1500)))
+        // Some of the words lie in one chunk, some in two.
+        return CountingBytes.looksOf(() => {
+          for (let at = 0; at + 700 <= queue.length; at += 700) queue.latin1(at, 700)
+        })
+      })
+      expect(looks[1]! / looks[0]!).toBeLessThan(2.2)
+    })
+
     // The numbers of looks at chunks for n chunks and for twice as many: for linear work the ratio is 2.
     const linear = (looks: (n: number) => number): number => looks(2000) / looks(1000)
     const chunksOf = (n: number): CountingBytes[] => Array.from({ length: n }, () => new CountingBytes(1024).fill(97))
