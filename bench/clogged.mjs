@@ -32,7 +32,7 @@ for (let round = 0; round < ROUNDS; round++) {
   await once(clog.stdout, 'data')
   // Until the memory no longer grows every one of them is clogged.
   let clogged = await settle()
-  for (let last = 0; clogged - last > 1024 * 1024; ) {
+  for (let last = 0; clogged - last > 1024 * 1024;) {
     await new Promise((resolve) => setTimeout(resolve, 500))
     ;[last, clogged] = [clogged, await settle()]
   }

@@ -1,6 +1,6 @@
 // The commands: a table of functions from words to a reply.
+import type { Client } from './miniRedis.ts'
 import { Line, ReplyError, type Reply } from './resp.ts'
-import type { Client } from './server.ts'
 import { List, type Value } from './store.ts'
 
 /** `words[0]` is the command's own name. `undefined` says that it has answered by itself. */
@@ -32,7 +32,7 @@ function integer(text: string): number | bigint {
 
 function add(key: string, by: number, { database }: Client): Reply {
   const old = integer(database.string(key) ?? '0')
-  let sum: number | bigint = Number(old) + by
+  let sum: number | bigint = typeof old === 'number' ? old + by : NaN
   if (!Number.isSafeInteger(sum)) {
     sum = BigInt(old) + BigInt(by)
     if (BigInt.asIntN(64, sum) !== sum) throw OVERFLOW
@@ -85,9 +85,10 @@ function push(words: string[], { database }: Client, end: 'pushFront' | 'pushBac
   return list.length
 }
 
-function pop([, key, count]: string[], { database }: Client): Reply {
-  const n = count === undefined ? 1 : Number(integer(count))
-  if (n < 0) throw new ReplyError('ERR value is out of range, must be positive')
+function pop([, key, count, ...more]: string[], { database }: Client): Reply {
+  if (more.length > 0) throw wrongNumber('lpop')
+  const n = Number(count ?? '1')
+  if (!/^\d+$/.test(count ?? '1')) throw new ReplyError('ERR value is out of range, must be positive')
   const list = database.collection(key!, List)
   if (list === undefined) return count === undefined ? null : NO_LIST
   const popped: string[] = []
