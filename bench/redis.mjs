@@ -7,14 +7,14 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { hasTaskset, median } from './harness.mjs'
+import { cpuTime, hasTaskset, median, rounds } from './harness.mjs'
 
 const requests = Number(process.argv[2] ?? 200_000)
 const count = Number(process.argv[3] ?? 7)
-const tests = 'set,get,incr,lpush,mset'
+const tests = ['set', 'get', 'incr', 'lpush', 'mset']
 const modes = [
-  { name: '16 in flight', depth: 16, limit: 2.5 },
-  { name: '1 in flight', depth: 1, limit: 1.6 },
+  { name: '16 in flight', depth: 16, share: 1, limit: 2.5 },
+  { name: '1 in flight', depth: 1, share: 1 / 4, limit: 1.6 },
 ]
 
 for (const command of ['redis-server', 'redis-benchmark']) {
@@ -48,9 +48,13 @@ async function start(name, command, args, listens) {
   return { name, child, port: Number(listens.exec(output)[1]) || undefined }
 }
 
-/** Requests per second by test. The load comes from CPU 1, from the one thread that redis-benchmark has by default. */
-async function run(port, depth) {
-  const args = ['-p', port, '-t', tests, '-n', requests, '-P', depth, '-c', 50, '--csv'].map(String)
+/**
+ * Requests per second, and per second of the server's CPU time. The load comes from CPU 1, from the one thread that
+ * redis-benchmark has by default.
+ */
+async function run({ port, child: { pid } }, test, depth, n) {
+  const args = ['-p', port, '-t', test, '-n', n, '-P', depth, '-c', 50, '--csv'].map(String)
+  const before = cpuTime(pid)
   const child = spawn(...pinned(1, 'redis-benchmark', args), { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let errors = ''
@@ -58,8 +62,9 @@ async function run(port, depth) {
   child.stderr.on('data', (chunk) => (errors += chunk))
   const [code] = await once(child, 'close')
   if (code !== 0 || errors !== '') throw new Error(`redis-benchmark ended with ${code}: ${errors}`)
-  const lines = output.trim().split('\n').slice(1)
-  return new Map(lines.map((line) => line.split(',').map((field) => JSON.parse(field))))
+  // The line behind the names of the columns: "SET","71428.57",…
+  const [, rate] = output.split('\n')[1].split(',')
+  return { rate: Number(JSON.parse(rate)), perCpu: (n / (cpuTime(pid) - before)) * 1e9 }
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-redis-'))
@@ -82,25 +87,21 @@ const servers = [
 servers[0].port = port
 
 try {
-  console.log(`${requests} requests, 50 connections, median of ${count} rounds`)
-  for (const { name, depth, limit } of modes) {
-    const figures = servers.map(() => [])
-    for (let round = 0; round < count; round++) {
-      for (let i = 0; i < servers.length; i++) {
-        const which = (i + round) % servers.length
-        figures[which].push(await run(servers[which].port, depth))
-      }
-    }
+  for (const { name, depth, share, limit } of modes) {
+    const n = Math.round(requests * share)
+    console.log(`${name}: ${n} requests, 50 connections, median of ${count} rounds; at most ${limit} is aimed at`)
     const table = {}
-    for (const test of figures[0][0].keys()) {
-      const [theirs, ours] = figures.map((rounds) => rounds.map((figure) => figure.get(test)))
+    for (const test of tests) {
+      const figures = await rounds(servers, count, (server) => run(server, test, depth, n))
+      const [theirs, ours] = servers.map(({ name }) => figures.get(name))
+      const times = (key) => Number(median(theirs.map((figure, i) => figure[key] / ours[i][key])).toFixed(2))
       table[test] = {
-        'redis-server, requests/s': Math.round(median(theirs)),
-        'mini-redis, requests/s': Math.round(median(ours)),
-        'times as long': Number(median(theirs.map((rate, i) => rate / ours[i])).toFixed(2)),
+        'redis-server, requests/s': Math.round(median(theirs.map(({ rate }) => rate))),
+        'mini-redis, requests/s': Math.round(median(ours.map(({ rate }) => rate))),
+        'times as long': times('rate'),
+        'times the CPU time': times('perCpu'),
       }
     }
-    console.log(`${name}: at most ${limit} times as long is aimed at`)
     console.table(table)
   }
 } finally {
