@@ -7,7 +7,7 @@ import net from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const hasTaskset = (() => {
+export const hasTaskset = (() => {
   try {
     execFileSync('taskset', ['-c', '0', 'true'], { stdio: 'ignore' })
     return true

@@ -8,8 +8,17 @@ const connect = async (program: Program) => openConnection({ host: '127.0.0.1', 
 const itWithNc = itWith('nc')
 
 describe('the samples', () => {
-  const covered = ['1-echo-protocol', '2-echo-streams', '3-greeting', '4-string-server', '5-logging-transport', 'qbp']
+  const covered = [
+    '1-echo-protocol',
+    '2-echo-streams',
+    '3-greeting',
+    '4-string-server',
+    '5-logging-transport',
+    'mini-redis',
+    'qbp',
+  ]
 
+  // mini-redis has specs of its own, in spec/samples.
   it('are all run here', () => {
     const names = readdirSync(join(__dirname, '../samples')).map((name) => name.replace(/\.ts$/, ''))
     expect(names.sort()).toEqual(covered)

@@ -6,6 +6,7 @@
  * gathered into blocks, so that a peer who dribbles single bytes costs bytes, not objects.
  */
 import { allocate } from './allocate.ts'
+import { readLatin1 } from './latin1.ts'
 
 const EMPTY = allocate(0)
 /** A chunk smaller than this does not deserve an object of its own. */
@@ -105,6 +106,13 @@ export class ByteQueue {
     return value
   }
 
+  /** The `n` bytes from `index` on as text of one character each, without consuming them; all must be in the queue. */
+  latin1(index: number, n: number): string {
+    const start = this.#offset + index
+    if (n >= 0 && index >= 0 && start + n <= this.#head.length) return readLatin1(this.#head, start, start + n)
+    return readLatin1(this.peek(n, index), 0, n)
+  }
+
   /**
    * Consumes `n` bytes, after dropping `skip`, and returns them: a view of the chunk if they lie in one, else joined.
    * Like all that takes or looks at bytes, it throws a RangeError and takes nothing if there are not so many.
@@ -129,6 +137,9 @@ export class ByteQueue {
     if (!(n >= 0 && start >= 0 && start + n <= this.#length)) this.#refuse(n >= 0 ? start + n : n)
     const from = this.#offset + start
     if (from + n <= this.#head.length) return this.#head.subarray(from, from + n)
+    if (n === 0) return EMPTY
+    const chunk = this.chunkAt(start)
+    if (n <= chunk.length) return chunk.subarray(0, n)
     const joined = allocate(n)
     this.#copy(joined, start)
     return joined
@@ -236,17 +247,13 @@ export class ByteQueue {
     throw new RangeError(`${n} bytes of ${this.#length} in the queue`)
   }
 
+  /** What is there from `start` on, chunk by chunk; found from where the last look ended. */
   *#chunks(start: number): Generator<Uint8Array> {
-    let skip = this.#offset + start
-    if (skip < this.#head.length) yield this.#head.subarray(skip)
-    skip = Math.max(0, skip - this.#head.length)
-    const rest = this.#rest
-    if (rest === undefined) return
-    for (let r = this.#restStart; r < rest.length; r++) {
-      const chunk = this.#restChunk(rest, r)
-      if (skip < chunk.length) yield skip === 0 ? chunk : chunk.subarray(skip)
-      skip = Math.max(0, skip - chunk.length)
-    }
+    if (start === this.#length) return
+    const first = this.chunkAt(start)
+    let r = this.#offset + start < this.#head.length ? this.#restStart : this.#cursor + 1
+    yield first
+    for (const rest = this.#rest ?? []; r < rest.length; r++) yield this.#restChunk(rest, r)
   }
 
   /** A chunk of the rest; of the block that is still being filled, the filled part. */

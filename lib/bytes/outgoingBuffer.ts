@@ -6,6 +6,7 @@
  * kernel has taken them: an idle connection holds none, and a busy one allocates nothing.
  */
 import { allocate } from './allocate.ts'
+import { writeLatin1 } from './latin1.ts'
 
 const SMALL_BLOCK = 4 * 1024
 const LARGE_BLOCK = 72 * 1024
@@ -29,8 +30,8 @@ function giveBlock(block: Uint8Array): void {
 const NONE: Uint8Array = allocate(0)
 
 /**
- * What an encoder writes to. It appends with {@link append} and {@link uint}, or asks for room with {@link reserve}
- * and fills `bytes` from the returned place on.
+ * What an encoder writes to. It appends with {@link append}, {@link uint} and {@link latin1}, or asks for room with
+ * {@link reserve} and fills `bytes` from the returned place on.
  */
 export class OutgoingBuffer {
   /** The block being filled. Valid until the next call of a method: a growing buffer moves. */
@@ -99,6 +100,19 @@ export class OutgoingBuffer {
     for (let i = 0; i < width; i++) {
       bytes[littleEndian ? place + i : place + width - 1 - i] = left % 256
       left = Math.floor(left / 256)
+    }
+  }
+
+  /** Appends `text`, one byte per character: of those above U+00FF the lowest byte, as Node does. */
+  latin1(text: string): void {
+    const n = text.length
+    if (n < BY_REFERENCE) {
+      const place = this.reserve(n)
+      writeLatin1(text, this.bytes, place)
+    } else {
+      const bytes = allocate(n)
+      writeLatin1(text, bytes, 0)
+      this.append(bytes)
     }
   }
 

@@ -268,6 +268,46 @@ describe('ByteQueue', () => {
     })
   })
 
+  describe('latin1', () => {
+    it('gives every byte as one character, wherever the chunks end, and consumes nothing', () => {
+      const bytes = pattern(80, 200)
+      for (const { name, chunks } of everySplit(bytes)) {
+        const queue = queueOf(...chunks)
+        for (const [index, n] of [
+          [0, 80],
+          [3, 70],
+          [10, 12],
+          [10, 13],
+          [79, 1],
+          [80, 0],
+        ] as const) {
+          expect([name, queue.latin1(index, n)]).toEqual([name, text(bytes.subarray(index, index + n))])
+        }
+        expect(queue.length).toBe(80)
+      }
+    })
+
+    it('goes by what is in front', () => {
+      const queue = queueOf('abcdef')
+      queue.skip(2)
+      expect(queue.latin1(1, 2)).toBe('de')
+    })
+
+    it('throws a RangeError for bytes that are not there', () => {
+      const queue = queueOf('abc', 'd'.repeat(2000))
+      queue.take(1)
+      for (const [index, n] of [
+        [0, 2003],
+        [2002, 1],
+        [-1, 1],
+        [0, -1],
+        [NaN, 1],
+      ] as const) {
+        expect(() => queue.latin1(index, n)).toThrow(RangeError)
+      }
+    })
+  })
+
   describe('skip, takeAll and clear', () => {
     it('skip bytes unseen, over any number of chunks', () => {
       const bytes = pattern(30)
@@ -393,6 +433,18 @@ describe('ByteQueue', () => {
   })
 
   describe('work', () => {
+    it('is the same for a word wherever it lies, when words are looked at in order', () => {
+      const looks = [1000, 2000].map((n) => {
+        const queue = new ByteQueue()
+        for (let i = 0; i < n; i++) queue.push(CountingBytes.from(pattern(1500)))
+        // Some of the words lie in one chunk, some in two.
+        return CountingBytes.looksOf(() => {
+          for (let at = 0; at + 700 <= queue.length; at += 700) queue.latin1(at, 700)
+        })
+      })
+      expect(looks[1]! / looks[0]!).toBeLessThan(2.2)
+    })
+
     // The numbers of looks at chunks for n chunks and for twice as many: for linear work the ratio is 2.
     const linear = (looks: (n: number) => number): number => looks(2000) / looks(1000)
     const chunksOf = (n: number): CountingBytes[] => Array.from({ length: n }, () => new CountingBytes(1024).fill(97))

@@ -156,6 +156,24 @@ describe('OutgoingBuffer', () => {
     })
   })
 
+  describe('latin1', () => {
+    it('appends one byte per character, at every length', () => {
+      const out = new OutgoingBuffer()
+      const pieces = [0, 1, 12, 24, 25, 300, 5 * KiB, 16 * KiB - 1, 16 * KiB, 100 * KiB].map((n) =>
+        Array.from({ length: n }, (_, i) => String.fromCharCode(i % 256)).join(''),
+      )
+      for (const piece of pieces) out.latin1(piece)
+      expect(out.length).toBe(pieces.join('').length)
+      expect(text(out)).toBe(pieces.join(''))
+    })
+
+    it('keeps the lowest byte of a character above U+00FF', () => {
+      const out = new OutgoingBuffer()
+      for (const piece of ['\u0141', '\u0141'.repeat(30)]) out.latin1(piece)
+      expect(text(out)).toBe('A'.repeat(31))
+    })
+  })
+
   describe('truncate', () => {
     it('takes back what came after any length, over blocks and pieces by reference', () => {
       const { length } = manyParts().expected
