@@ -1,6 +1,6 @@
 import * as zlib from 'node:zlib'
 import fc from 'fast-check'
-import { compressed, type CompressionFormat, type CompressedOptions } from '../../lib/compression/compressed.ts'
+import { compressed, type CompressedOptions } from '../../lib/compression/compressed.ts'
 import type { CompressionFormat } from '../../lib/compression/compressionFormat.ts'
 import { DecodeError, FrameTooLargeError, IncompleteReadError } from '../../lib/errors.ts'
 import { encodeMessage, type Codec } from '../../lib/framing/codec.ts'
