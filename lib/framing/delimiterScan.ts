@@ -157,9 +157,7 @@ export class DelimiterScan {
     this.#revision = input.revision
     for (const trail of this.#trails) {
       trail.next = Math.max(0, trail.next - n)
-      if (trail.found === -1) continue
-      // One that overlapped with what is gone: the next may be anywhere.
-      if (trail.found < n) trail.next = 0
+      // One that overlapped with what is gone is gone, too; it was looked for from further in front.
       trail.found = trail.found < n ? -1 : trail.found - n
     }
   }

@@ -46,14 +46,6 @@ class DiscardingCodec<In, Out> implements Codec<In, Out> {
     }
   }
 
-  decodeEof(input: ByteQueue): In | undefined {
-    const frame = this.decode(input)
-    // Cut off in a frame that was lost anyway.
-    this.#left = 0
-    this.#trailerIsDue = false
-    return frame
-  }
-
   encode(message: Out, out: OutgoingBuffer): void {
     this.#codec.encode(message, out)
   }

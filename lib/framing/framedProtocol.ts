@@ -225,9 +225,6 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
         else this.#deliverMessages(queue, transport)
         if (!this.#switched) break
       }
-    } catch (error) {
-      this.#successor = undefined
-      throw error
     } finally {
       this.#delivering = false
     }

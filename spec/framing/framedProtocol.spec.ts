@@ -655,6 +655,21 @@ describe('FramedProtocol', () => {
       expect(protocol.log.at(-1)).toBe('rest')
     })
 
+    it('deliver what comes from inside a handler behind what it was given', async () => {
+      const protocol = new Commanded()
+      protocol.commands['RAW'] = () => {
+        protocol.dataReceived(latin1(' second'))
+        protocol.setRawMode()
+      }
+      protocol.onRaw = (data) => {
+        if (data.toString().endsWith('second')) protocol.dataReceived(latin1(' third'))
+      }
+      const { peer } = inMemory(protocol)
+      peer.transport.write('RAW\nfirst')
+      await netTurns()
+      expect(protocol.log).toEqual(['RAW', 'raw:first second third'])
+    })
+
     it('is a clean end, if the stream ends in raw mode', async () => {
       const protocol = new Commanded()
       protocol.commands['RAW'] = () => protocol.setRawMode()

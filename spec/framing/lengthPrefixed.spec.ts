@@ -444,6 +444,46 @@ describe('lengthPrefixed', () => {
     })
   })
 
+  describe("in Netty's words", () => {
+    /** What LengthFieldBasedFrameDecoder is given, as docs/framing.md puts it for us. */
+    const netty = (m: number, o: number, w: number, a: number, s: number): LengthPrefixedOptions => ({
+      lengthFieldOffset: o,
+      lengthFieldLength: w,
+      lengthAdjustment: a + o + w - s,
+      numSkip: s,
+      maxFrameLength: m - (o + w + a),
+    })
+
+    // The examples of its documentation.
+    const hello = 'HELLO, WORLD'
+    it.each<[name: string, arguments_: [o: number, w: number, a: number, s: number], stream: string, frame: string]>([
+      ['2 bytes of length, kept', [0, 2, 0, 0], `\0\x0c${hello}`, `\0\x0c${hello}`],
+      ['2 bytes of length, stripped', [0, 2, 0, 2], `\0\x0c${hello}`, hello],
+      ['2 bytes that count themselves, kept', [0, 2, -2, 0], `\0\x0e${hello}`, `\0\x0e${hello}`],
+      ['3 bytes behind a header of 2, kept', [2, 3, 0, 0], `\xca\xfe\0\0\x0c${hello}`, `\xca\xfe\0\0\x0c${hello}`],
+      ['3 bytes in front of one', [0, 3, 2, 0], `\0\0\x0c\xca\xfe${hello}`, `\0\0\x0c\xca\xfe${hello}`],
+      ['2 bytes between two headers, the first stripped', [1, 2, 1, 3], `\xca\0\x0c\xfe${hello}`, `\xfe${hello}`],
+      ['the same, counting all', [1, 2, -3, 3], `\xca\0\x10\xfe${hello}`, `\xfe${hello}`],
+    ])('%s', (_, [o, w, a, s], stream, frame) => {
+      for (const { name, chunks } of everySplit(latin1(stream + stream))) {
+        // Its limit is the whole frame.
+        const { messages, error } = decodeChunks(lengthPrefixed(netty(stream.length, o, w, a, s)), chunks)
+        expect([name, texts(messages), error]).toEqual([name, [frame, frame], undefined])
+      }
+      expect(decodeAll(netty(stream.length - 1, o, w, a, s), latin1(stream)).error).toBeInstanceOf(FrameTooLargeError)
+    })
+
+    it.each([
+      [2, 0, false, '\0\x0c'],
+      [2, 0, true, '\0\x0e'],
+      [3, 1, false, '\0\0\x0d'],
+      [4, -2, true, '\0\0\0\x0e'],
+    ])('LengthFieldPrepender(%i, %i, %p)', (w, a, includesItself, field) => {
+      const options = { lengthFieldLength: w, lengthAdjustment: includesItself ? -a - w : -a }
+      expect(encoded(options, hello)).toBe(field + hello)
+    })
+  })
+
   describe('against a decoder that reads the definition word for word', () => {
     interface Options {
       lengthFieldOffset: number
