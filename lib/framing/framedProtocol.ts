@@ -28,6 +28,8 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   #paused = false
   #delivering = false
   #eof = false
+  /** The end has come, and `endReceived` has not been told. */
+  #endIsDue = false
   #raw = false
   /** Something has changed that the loop has to look at. */
   #switched = false
@@ -60,7 +62,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     throw new NotImplementedError(`${this.constructor.name} does not implement rawDataReceived()`)
   }
 
-  /** The peer has ended its side, between messages. Returns whether to stay open for writing; false by default. */
+  /** The peer has ended its side, between messages: once. Returns whether to stay open for writing; false by default. */
   endReceived(): boolean | void {}
 
   /** Makes the codec of a subclass that gives none to the constructor; called once. */
@@ -143,10 +145,10 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   resumeReading(): void {
     if (!this.#paused) return
     this.#paused = false
-    if (this.#delivering) return this.transport.resumeReading()
-    if (!this.#deliverOutside() || this.#paused) return
-    if (this.#eof && !this.endReceived()) this.transport.close()
-    else this.transport.resumeReading()
+    // First: the messages that are delivered may hand the connection over.
+    this.transport.resumeReading()
+    if (this.#delivering || !this.#deliverOutside() || this.#paused) return
+    if (this.#endIsDue && !this.#deliverEnd()) this.transport.close()
   }
 
   override connectionMade(transport: Transport): void {
@@ -161,11 +163,11 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
 
   override eofReceived(): boolean | void {
     if (this.#handedOver) return this.#successor!.eofReceived?.()
-    this.#eof = true
+    this.#eof = this.#endIsDue = true
     this.#deliver()
+    if (this.#successor !== undefined) return this.#successorStaysOpen
     // Paused among the last messages, the end waits for resumeReading().
-    const stayOpen = this.#successor === undefined && (this.#paused || this.endReceived())
-    return this.#successor === undefined ? stayOpen : this.#successorStaysOpen
+    return this.#paused || this.#deliverEnd()
   }
 
   /**
@@ -229,6 +231,13 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
       this.#delivering = false
     }
     if (this.#successor !== undefined) this.#handOver(this.#successor, transport)
+  }
+
+  /** Returns whether to stay open for writing. */
+  #deliverEnd(): boolean | void {
+    this.#endIsDue = false
+    const stayOpen = this.endReceived()
+    return this.#successor === undefined ? stayOpen : this.#successorStaysOpen
   }
 
   #deliverRaw(queue: ByteQueue, transport: Transport): void {

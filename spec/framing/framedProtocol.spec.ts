@@ -192,6 +192,21 @@ describe('FramedProtocol', () => {
       expect(peer.text).toBe('\x03bye')
     })
 
+    it('is told once, though reading is paused and resumed behind it', async () => {
+      const { protocol, peer } = await served()
+      protocol.keepOpen = true
+      peer.socket.end('\x01a')
+      await protocol.until('end')
+      protocol.keepOpen = false
+      protocol.pauseReading()
+      protocol.resumeReading()
+      expect(protocol.log).toEqual(['message:a', 'end'])
+      protocol.sendMessage('bye')
+      protocol.connection.close()
+      await peer.until(() => peer.ended)
+      expect(peer.text).toBe('\x03bye')
+    })
+
     it('gives decodeEof what is left', async () => {
       const decode = (input: ByteQueue): Uint8Array | undefined => {
         const end = input.indexOf(latin1(';'))
@@ -821,6 +836,42 @@ describe('FramedProtocol', () => {
       peer.transport.write('c\n')
       await next.untilBytes(4)
       expect(protocol.log).toEqual(['pause'])
+    })
+
+    it('by a message that was held back, in resumeReading, ends the pause for the other one, too', async () => {
+      const protocol = new Commanded()
+      const next = new RecordingProtocol()
+      protocol.commands['hold'] = () => protocol.pauseReading()
+      protocol.commands['switch'] = () => protocol.switchProtocol(next)
+      const { peer } = inMemory(protocol)
+      peer.transport.write('hold\nswitch\n')
+      await netTurns()
+      protocol.resumeReading()
+      expect(next.events).toEqual(['connectionMade'])
+      peer.transport.write('later')
+      await next.untilBytes(5)
+      expect(next.data.toString()).toBe('later')
+    })
+
+    it('by an end that was held back leaves it to the other one whether to stay open', async () => {
+      const protocol = new Commanded()
+      const next = new RecordingProtocol()
+      next.keepOpen = true
+      protocol.commands['hold'] = () => protocol.pauseReading()
+      protocol.onEnd = () => {
+        protocol.switchProtocol(next)
+        return false
+      }
+      const { peer } = inMemory(protocol)
+      peer.transport.write('hold\n')
+      peer.transport.writeEof()
+      await netTurns()
+      protocol.resumeReading()
+      await netTurns()
+      expect(next.events).toEqual(['connectionMade', 'eofReceived'])
+      next.transport.write('still here')
+      await peer.untilBytes(10)
+      expect(peer.data.toString()).toBe('still here')
     })
 
     it('leaves the pause to the other one, if that makes it when it is connected', async () => {
