@@ -863,7 +863,8 @@ describe('FramedProtocol', () => {
         return false
       }
       const { peer } = inMemory(protocol)
-      peer.transport.write('hold\n')
+      // Without an LF, it is a message only at the end.
+      peer.transport.write('hold')
       peer.transport.writeEof()
       await netTurns()
       protocol.resumeReading()
