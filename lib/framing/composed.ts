@@ -16,7 +16,7 @@ export interface ComposedOptions {
  * A codec whose messages lie one in each frame of another: `composed(lengthPrefixed(), jsonObjects())`.
  *
  * Decoding throws what `framing` throws, what `codec` throws for the frame, and {@link InvalidFrameError} for a frame
- * that ends inside a message or goes on behind it. A state that `framing` has is had by each connection; one that
+ * that ends inside a message or goes on behind it. A frame whose message `codec` skips is skipped. A state that `framing` has is had by each connection; one that
  * `codec` has begins anew with each frame. Encoding goes straight behind the header, if `framing` can write it alone.
  */
 export function composed<In, Out = In>(
@@ -28,12 +28,15 @@ export function composed<In, Out = In>(
   const frameQueue = new ByteQueue()
   const body = new OutgoingBuffer()
 
-  const messageIn = (frame: Uint8Array): In => {
+  /** `undefined` if the codec has taken the whole frame, and skips it. */
+  const messageIn = (frame: Uint8Array): In | undefined => {
     frameQueue.push(frame)
     try {
       const message = decodeAtEof(codec.clone?.() ?? codec, frameQueue)
-      if (message === undefined) throw new InvalidFrameError(`a frame of ${frame.length} bytes without a whole message`)
       const left = frameQueue.length
+      if (message === undefined && (left > 0 || frame.length === 0)) {
+        throw new InvalidFrameError(`a frame of ${frame.length} bytes without a whole message`)
+      }
       if (left === 0) return message
       throw new InvalidFrameError(`a frame with ${left} bytes behind its message`, frame.length - left)
     } catch (error) {
@@ -45,12 +48,21 @@ export function composed<In, Out = In>(
 
   return {
     decode(input) {
-      const frame = framing.decode(input)
-      return frame === undefined ? undefined : messageIn(frame)
+      while (input.length > 0) {
+        const frame = framing.decode(input)
+        if (frame === undefined) return undefined
+        const message = messageIn(frame)
+        if (message !== undefined) return message
+      }
+      return undefined
     },
     decodeEof(input) {
-      const frame = decodeAtEof(framing, input)
-      return frame === undefined ? undefined : messageIn(frame)
+      for (;;) {
+        const frame = decodeAtEof(framing, input)
+        if (frame === undefined) return undefined
+        const message = messageIn(frame)
+        if (message !== undefined) return message
+      }
     },
     encode(message, out) {
       if (!('encodeHeader' in framing)) return framing.encode(encodeMessage(codec, message), out)

@@ -5,6 +5,7 @@ import { encodeMessage, type Codec } from '../../lib/framing/codec.ts'
 import { composed, type FramingCodec } from '../../lib/framing/composed.ts'
 import { delimited } from '../../lib/framing/delimited.ts'
 import { grpcPrefixed } from '../../lib/framing/grpcPrefixed.ts'
+import { jsonLines } from '../../lib/framing/jsonLines.ts'
 import { jsonObjects } from '../../lib/framing/jsonObjects.ts'
 import { lengthPrefixed } from '../../lib/framing/lengthPrefixed.ts'
 import { lines } from '../../lib/framing/lines.ts'
@@ -54,6 +55,13 @@ describe('composed', () => {
       for (const { name, chunks } of everySplit(latin1(`\x02{}${stream}\x02[]`))) {
         expect([name, decodeLog(discarding, chunks, show)]).toEqual([name, ['{}', '?InvalidFrameError', '[]', 'end']])
       }
+    }
+  })
+
+  it('skips a frame whose message the codec skips', () => {
+    const codec = composed(byte, jsonLines())
+    for (const { name, chunks } of everySplit(latin1('\x021\n\x01\n\x02 \n\x012\x01\n'))) {
+      expect([name, decodeLog(codec, chunks, show)]).toEqual([name, ['1', '2', 'end']])
     }
   })
 
