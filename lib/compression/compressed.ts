@@ -2,6 +2,7 @@
  * Compression of single messages: each frame is a whole compressed stream. To compress a connection as a whole, which
  * makes less of many small messages that are alike, is not for a codec.
  */
+import { constants as bufferConstants } from 'node:buffer'
 import {
   brotliCompressSync,
   brotliDecompressSync,
@@ -26,7 +27,7 @@ export interface CompressedOptions {
   /** How hard to try: 0 to 9 and by default 6; for brotli 0 to 11 and by default 4. */
   level?: number | undefined
   /**
-   * The longest message in bytes, not compressed; 4 MiB by default. How long it may be on the wire is a matter of the
+   * The longest message in bytes, not compressed; 4 MiB by default, and never more than a Buffer can hold. How long it may be on the wire is a matter of the
    * codec within.
    */
   maxMessageLength?: number | undefined
@@ -47,7 +48,8 @@ const DEFAULT_BROTLI_LEVEL = 4
  * (`size` is then the least it can be), so that a small frame cannot take much memory; and {@link DecodeError} for
  * a frame that is corrupt, cut off, or has bytes behind its end. Encoding throws {@link FrameTooLargeError} over the
  * limit. Both are done at once, in the calling turn: at some tens of megabytes a second, a message of the default limit
- * holds everything else up for a tenth of one. Throws a RangeError for options that make no sense.
+ * holds everything else up for a tenth of one. Throws a RangeError for options that make no sense, and a
+ * TypeError for an unknown format.
  */
 export function compressed(
   codec: Codec<Uint8Array, Uint8Array | string>,
@@ -55,7 +57,10 @@ export function compressed(
 ): Codec<Uint8Array, Uint8Array | string> {
   const { format = 'gzip', level, maxMessageLength = DEFAULT_MAX_MESSAGE_LENGTH } = options
   const { onTooLong = 'fail', onInvalid = 'fail' } = options
-  const limit = natural('maxMessageLength', maxMessageLength)
+  const limit = Math.min(natural('maxMessageLength', maxMessageLength), bufferConstants.MAX_LENGTH)
+  if (!Object.hasOwn(formats, format)) {
+    throw new TypeError(`format must be deflate, deflate-raw, gzip or brotli, not ${String(format)}`)
+  }
   const { compress, decompress, mostLevel } = formats[format]
   if (level !== undefined && !(Number.isInteger(level) && level >= 0 && level <= mostLevel)) {
     throw new RangeError(`the level of ${format} must be a whole number from 0 to ${mostLevel}, not ${level}`)

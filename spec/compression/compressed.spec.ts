@@ -63,6 +63,10 @@ describe.each(names)('compressed with %s', (format) => {
     expect(encodeMessage(codec, Buffer.alloc(limit)).length).toBeGreaterThan(4)
   })
 
+  it('takes any limit, though a Buffer has one of its own', () => {
+    expect(logOf({ format, maxMessageLength: Number.MAX_SAFE_INTEGER }, compress(latin1('a')))).toEqual(['a', 'end'])
+  })
+
   it('takes no memory for a bomb: the default limit is 4 MiB', () => {
     const bomb = compress(Buffer.alloc(50_000_000))
     const before = process.memoryUsage()
@@ -120,6 +124,12 @@ describe.each(names)('compressed with %s', (format) => {
 describe('compressed', () => {
   it('is gzip by default', () => {
     expect(asLatin1(encodeMessage(compressed(lengthPrefixed()), 'a').subarray(4, 6))).toBe('\x1f\x8b')
+  })
+
+  it('refuses an unknown format by name', () => {
+    expect(() => compressed(lengthPrefixed(), { format: 'zip' as CompressionFormat })).toThrow(
+      new TypeError('format must be deflate, deflate-raw, gzip or brotli, not zip'),
+    )
   })
 
   it('takes a level', () => {
