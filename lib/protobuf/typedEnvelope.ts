@@ -6,7 +6,8 @@
 import type { ByteQueue } from '../bytes/byteQueue.ts'
 import type { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 import { FrameTooLargeError, UnknownTypeError } from '../errors.ts'
-import type { Codec } from '../framing/codec.ts'
+import type { BadMessagePolicy, Codec } from '../framing/codec.ts'
+import { discardTooLong } from '../framing/discardTooLong.ts'
 import { BodyEncoder, decodeBody, type InputOf, type MessageOf, type MessageType } from './messageType.ts'
 
 /** One registered type. */
@@ -48,6 +49,11 @@ export interface TypedEnvelopeOptions<U extends UnknownTypePolicy = UnknownTypeP
   /** The longest body of any type in bytes; 4 MiB by default. */
   maxMessageLength?: number | undefined
   /**
+   * What becomes of a message that is over its limit; `'fail'` by default. With `'discard'` exactly that message is
+   * swallowed as it comes, which takes a state per connection.
+   */
+  onTooLong?: BadMessagePolicy | undefined
+  /**
    * What becomes of a type that is not registered: `'error'` (the default) ends the stream with
    * {@link UnknownTypeError}, `'skip'` drops the message, `'raw'` delivers a {@link RawEnvelope}.
    */
@@ -68,7 +74,8 @@ export function typedEnvelope<const R extends EnvelopeTypes, U extends UnknownTy
   types: R,
   options: TypedEnvelopeOptions<U> = {},
 ): Codec<Envelope<R> | (U extends 'raw' ? RawEnvelope : never), EnvelopeInput<R> | RawEnvelope> {
-  return new TypedEnvelopeCodec(types, options) as never
+  const codec = new TypedEnvelopeCodec(types, options)
+  return (options.onTooLong === 'discard' ? discardTooLong(codec, (input) => codec.extent(input)) : codec) as never
 }
 
 interface Registered {
@@ -127,6 +134,11 @@ class TypedEnvelopeCodec implements Codec<unknown, { type: string; message: unkn
       if (this.#unknownType === 'raw') return { type: null, id, body: input.take(length) }
       input.skip(length)
     }
+  }
+
+  /** How many bytes the message at the front takes in all. Its header must be there. */
+  extent(input: ByteQueue): number {
+    return this.#typeWidth + this.#lengthWidth + input.uint(this.#typeWidth, this.#lengthWidth, this.#littleEndian)
   }
 
   encode(envelope: { type: string; message: unknown } | RawEnvelope, out: OutgoingBuffer): void {

@@ -2,6 +2,8 @@ import { DecodeError, FrameTooLargeError, UnknownTypeError } from '../../lib/ind
 import { encodeMessage, MessageDecoder } from '../../lib/framing/index.ts'
 import { typedEnvelope, type Envelope, type RawEnvelope } from '../../lib/protobuf/index.ts'
 import { checkCodec } from '../../lib/testing/index.ts'
+import { decodeLog } from '../support/decodeLog.ts'
+import { everySplit } from '../support/everySplit.ts'
 import { EsPerson, StaticPerson, type Person } from './messageTypes.ts'
 import staticTypes from '../fixtures/personStatic.cjs'
 
@@ -66,6 +68,26 @@ describe('typedEnvelope', () => {
     const other = new MessageDecoder(typedEnvelope(types, { maxMessageLength: 5 }))
     other.push(Buffer.from('000200000006', 'hex'))
     expect(() => other.next()).toThrow(/6 bytes is over the limit of 5/)
+  })
+
+  it('swallows exactly the message that is over its limit, if told so, and each connection for itself', () => {
+    const frame = (id: number, length: number): Buffer =>
+      Buffer.concat([Buffer.of(0, id, 0, 0, 0, length), Buffer.alloc(length)])
+    const stream = Buffer.concat([frame(2, 0), frame(1, 101), frame(9, 1), frame(9, 201), frame(2, 0), frame(1, 0)])
+    const codec = typedEnvelope(types, { onTooLong: 'discard', unknownType: 'skip', maxMessageLength: 200 })
+    for (const { name, chunks } of [...everySplit(stream)]) {
+      const log = decodeLog(codec, chunks, (envelope) => envelope.type)
+      expect([name, log]).toEqual([
+        name,
+        ['ping', '?FrameTooLargeError', '?FrameTooLargeError', 'ping', 'person', 'end'],
+      ])
+    }
+    expect(decodeLog(codec, [stream.subarray(0, 50)], (envelope) => envelope.type)).toEqual([
+      'ping',
+      '?FrameTooLargeError',
+      'end',
+    ])
+    expect(codec.clone!()).not.toBe(codec)
   })
 
   it('names the type of a body that does not decode', () => {
