@@ -10,7 +10,7 @@ import { decodeFrame } from './connectionFrames.ts'
  *
  * When the decoder fails, the messages before have been delivered, and from then on every read rejects with that same
  * error: there is no telling where the next message begins. The connection is left open, for the handler to answer
- * and close. An error that is `recoverable` rejects one read alone: the next one gives the message after it.
+ * and close: `close()` itself drops what the peer still sends, so that the answer is not lost. An error that is `recoverable` rejects one read alone: the next one gives the message after it.
  */
 export class FramedReader<T> extends StreamReader<T> {
   readonly #attempt: (queue: ByteQueue, eof: boolean) => T | undefined

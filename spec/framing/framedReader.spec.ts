@@ -532,6 +532,19 @@ describe('FramedReader', () => {
       expect((error as Error).message).toBe(`read 6 bytes from ${name} before the end of the stream`)
     })
 
+    it('that was sent what is no message answers so, though the peer goes on sending', async () => {
+      const { peer, served } = await serve((reader) =>
+        reader.readMessage().then(
+          () => 'taken',
+          (error: Error) => error.name,
+        ),
+      )
+      peer.socket.write(Buffer.alloc(8_000_000, 0xff))
+      await peer.until(() => peer.ended || peer.error !== undefined)
+      expect(await served).toBeUndefined()
+      expect([peer.text, peer.error]).toEqual(['FrameTooLargeError', undefined])
+    })
+
     it('reads a message far larger than the limit of its buffer', async () => {
       const { peer, served } = await serve(async (reader) => `${(await reader.readMessage())!.length} bytes`, 1024)
       peer.socket.write(Buffer.concat([Buffer.from([0, 0x2d, 0xc6, 0xc0]), Buffer.alloc(3_000_000)]))
