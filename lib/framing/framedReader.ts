@@ -87,6 +87,7 @@ export function nameThePeer(error: FrameError, peer: string | undefined): void {
   error.peer = peer
   const { message } = error
   error.message = `${message} (from ${peer})`
-  // The stack begins with the message as it was.
-  if (error.stack !== undefined) error.stack = error.stack.replace(message, () => error.message)
+  // The stack begins with the message as it was. To have it written out takes longer than all the rest, and a peer
+  // may have thousands of messages discarded in one chunk.
+  if (!error.recoverable && error.stack !== undefined) error.stack = error.stack.replace(message, () => error.message)
 }

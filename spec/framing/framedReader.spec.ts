@@ -554,6 +554,25 @@ describe('FramedReader', () => {
     })
   })
 
+  it('has no stack written out for a message that is discarded', async () => {
+    const error = new InvalidFrameError('x')
+    error.recoverable = true
+    Object.defineProperty(error, 'stack', { get: () => expect(0).toBe('read') })
+    class Named extends FramedReader<never> {
+      protected override get peer(): string {
+        return 'here'
+      }
+    }
+    const reader = new Named({
+      decode() {
+        throw error
+      },
+    })
+    reader.feedData(latin1('a'))
+    await expect(reader.readMessage()).rejects.toBe(error)
+    expect(error.message).toBe('x (from here)')
+  })
+
   it('keeps the peer that an error has already', async () => {
     const error = new InvalidFrameError('x')
     error.peer = 'elsewhere'
