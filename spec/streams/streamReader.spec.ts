@@ -666,6 +666,18 @@ describe('StreamReader', () => {
       expect(String(await read)).toBe('ab')
     })
 
+    it.each<[string, (reader: StreamReader) => Promise<Buffer>]>([
+      ['readLine', (reader) => reader.readLine()],
+      ['readUntil', (reader) => reader.readUntil(['\r\n', '\n'])],
+      ['readUntil with a predicate', (reader) => reader.readUntil((byte) => byte === 0x0a)],
+    ])('is searched by a %s that waits', async (_, read) => {
+      const reader = fed(['0123456789'])
+      const line = read(reader)
+      reader.unread(Buffer.from('a\nb'))
+      expect(String(await line)).toBe('a\n')
+      expect(String(reader.tryRead())).toBe('b0123456789')
+    })
+
     it('is possible at the end of the stream, which then is none', async () => {
       const reader = ended()
       expect(reader.atEof()).toBe(true)
