@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { IncompleteReadError, InvalidStateError, LimitOverrunError, TimeoutError } from '../../lib/errors.ts'
 import { StreamReader, type ReadAttempt } from '../../lib/streams/streamReader.ts'
 import { Transport } from '../../lib/transport.ts'
@@ -955,15 +956,21 @@ describe('StreamReader', () => {
       expect(jest.getTimerCount()).toBe(0)
     })
 
-    it.each([{ idleTimeoutMs: -1 }, { idleTimeoutMs: NaN }, { minRate: { bytesPerSecond: -1 } }])(
-      'refuses %j, and the reader is as before',
-      async (options) => {
-        const reader = fed()
-        expect(() => reader.read(1, options)).toThrow(RangeError)
-        reader.feedData(Buffer.from('a'))
-        expect(String(await reader.read(1))).toBe('a')
-      },
-    )
+    it.each([
+      { idleTimeoutMs: -1 },
+      { idleTimeoutMs: NaN },
+      { minRate: { bytesPerSecond: -1 } },
+      { idleTimeoutMs: -1, timeoutMs: 10 },
+      { idleTimeoutMs: 10, timeoutMs: -1 },
+    ])('refuses %j, and the reader is as before', async (options) => {
+      const reader = fed()
+      const { signal } = new AbortController()
+      expect(() => reader.read(1, { ...options, signal })).toThrow(RangeError)
+      expect(jest.getTimerCount()).toBe(0)
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+      reader.feedData(Buffer.from('a'))
+      expect(String(await reader.read(1))).toBe('a')
+    })
   })
 
   describe('setReadBufferLimits (S51)', () => {
