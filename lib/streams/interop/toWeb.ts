@@ -54,6 +54,8 @@ function readableOf(reader: AnyReader, done: () => Promise<void>): ReadableStrea
       async pull(controller: ReadableByteStreamController) {
         const view = controller.byobRequest?.view as Uint8Array | null | undefined
         const chunk = await reader.read(view?.byteLength ?? READ_SIZE, options)
+        // Cancelled in the very turn in which the bytes came.
+        if (cancelled.signal.aborted) return reader.unread(chunk)
         const request = controller.byobRequest
         if (chunk.length === 0) {
           controller.close()

@@ -35,6 +35,22 @@ describe('toWeb of a reader', () => {
     expect(client.writer.isClosing()).toBe(false)
   })
 
+  it.each([undefined, 'byob' as const])(
+    'cancelled in the turn in which bytes come, puts them back (%p)',
+    async (mode) => {
+      const [client] = openStreams()
+      const readable = toWeb(client.reader)
+      const reader = mode === undefined ? readable.getReader() : readable.getReader({ mode })
+      const waiting = reader.read(new Uint8Array(8))
+      await netTurns()
+      client.reader.feedData(Buffer.from('just in time'))
+      await reader.cancel()
+      expect((await waiting).done).toBe(true)
+      await netTurns()
+      expect(text(client.reader.tryRead())).toBe('just in time')
+    },
+  )
+
   it('fills the memory of a BYOB reader, piece by piece', async () => {
     const [client, server] = openStreams()
     const reader = toWeb(client.reader).getReader({ mode: 'byob' })
