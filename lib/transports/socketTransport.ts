@@ -60,6 +60,8 @@ export class SocketTransport extends Transport {
 
   #output: SocketOutput<SocketTransport> | undefined
   #eofWritten = false
+  /** Bytes that Node had counted as sent, and that were dropped. */
+  #dropped = 0
 
   #closing = false
   #aborted = false
@@ -123,7 +125,7 @@ export class SocketTransport extends Transport {
   }
 
   override get bytesWritten(): number {
-    return this.#socket.bytesWritten - (this.#output?.sending ?? 0)
+    return this.#socket.bytesWritten - (this.#output?.sending ?? 0) - this.#dropped
   }
 
   override getExtraInfo(name: string, defaultValue: unknown = null): never {
@@ -377,6 +379,7 @@ export class SocketTransport extends Transport {
 
   /** What is unsent will not be sent. */
   #drop(): void {
+    this.#dropped += this.#output?.sending ?? 0
     this.#output?.drop()
     this.#flow?.connectionLost(this.#aborted ? null : this.#error)
   }
@@ -404,7 +407,7 @@ export class SocketTransport extends Transport {
 
   #lostTo(what: string, cause: Error): void {
     const peer = this.#peer()
-    const { bytesRead, bytesWritten } = this.#socket
+    const { bytesRead, bytesWritten } = this
     const message =
       `connection with ${peer} lost: ${what} after ${bytesRead} bytes in and ${bytesWritten} out ` +
       `(${this.getWriteBufferSize()} unsent)`

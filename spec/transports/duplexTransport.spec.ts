@@ -311,6 +311,13 @@ describe('DuplexTransport', () => {
       expect(recorder.log).toEqual(['made', 'data', 'eof', 'lost'])
     })
 
+    it('by an error destroys a stream that does not do so by itself', async () => {
+      const { recorder, near } = connected({ autoDestroy: false })
+      near.emit('error', new Error('the tunnel fell in'))
+      await recorder.untilEvent('lost')
+      expect(near.destroyed).toBe(true)
+    })
+
     it('by an error names the numbers and the cause, also while reading is paused', async () => {
       const { transport, recorder, near, far, errors } = connected()
       far.write('four')
