@@ -83,6 +83,9 @@ function writableOf(writer: StreamWriter, done: () => Promise<void>): WritableSt
   return new WritableStream<Uint8Array | string>({
     start(controller) {
       const peer = peerOf(writer.transport)
+      // A sink's own `abort` is only called when the write that is under way has ended, which may be never.
+      const { signal } = controller as typeof controller & { readonly signal: AbortSignal }
+      signal.addEventListener('abort', () => writer.transport.abort({ reset: true }))
       writer.waitClosed().then(
         () => controller.error(new ConnectionLostError(`the connection with ${peer} is closed`, peer)),
         (error: unknown) => controller.error(error),
@@ -92,9 +95,6 @@ function writableOf(writer: StreamWriter, done: () => Promise<void>): WritableSt
     async close() {
       await endWriting(writer)
       await done()
-    },
-    abort() {
-      writer.transport.abort({ reset: true })
     },
   })
 }

@@ -163,6 +163,24 @@ describe('toWeb of a writer', () => {
     expect(await netError(server.reader.read())).toBeInstanceOf(ConnectionLostError)
   })
 
+  it.each(['write', 'close'] as const)(
+    'aborted while a %s waits for a peer that does not read, does not wait',
+    async (what) => {
+      const [client, server] = openStreams({}, { pipeSize: 1000 })
+      server.writer.transport.pauseReading()
+      const stream = toWeb(client.writer)
+      const writer = stream.getWriter()
+      client.writer.write(new Uint8Array(300_000))
+      const waiting = Promise.allSettled([what === 'write' ? writer.write('more') : writer.close(), writer.closed])
+      await netTurns()
+      const aborted = Promise.allSettled([writer.abort(new Error('enough'))])
+      await netTurns()
+      expect(client.writer.isClosing()).toBe(true)
+      await Promise.all([aborted, waiting])
+      expect(await netError(server.writer.waitClosed())).toBeInstanceOf(ConnectionLostError)
+    },
+  )
+
   it('fails when the connection is lost, though nothing is written', async () => {
     const [client, server] = openStreams()
     const writer = toWeb(client.writer).getWriter()
