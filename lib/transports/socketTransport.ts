@@ -64,6 +64,8 @@ export class SocketTransport extends Transport {
   #dropped = 0
 
   #closing = false
+  /** Closing, and all is sent. */
+  #left = false
   #aborted = false
   #lost = false
   /** The socket has closed; if the loss is not `#lost` too, it is kept back while reading is paused. */
@@ -360,6 +362,8 @@ export class SocketTransport extends Transport {
 
   /** All is sent. If the peer is likely to be sending, the socket must not be closed in its face. */
   #leave(): void {
+    if (this.#left) return
+    this.#left = true
     const { remotePort, bytesWritten } = this.#socket
     const sending = (this.#unread || this.#paused) && !this.#peerEnded
     if (!sending || this.#down || bytesWritten === 0 || remotePort === undefined) return this.#destroy()
