@@ -13,7 +13,10 @@ export interface WaitScope {
 
 /** The last argument of every function that waits. With several of them, whichever comes first ends the wait. */
 export interface WaitOptions {
-  /** Rejects with the signal's reason itself. It governs this one call and keeps no listener afterwards. */
+  /**
+   * Rejects with the signal's reason itself. It governs this one call and keeps no listener afterwards. Any number of
+   * calls may share one.
+   */
   readonly signal?: AbortSignal | undefined
   /** Stands in for the ambient scope. */
   readonly scope?: WaitScope | undefined
@@ -110,13 +113,8 @@ export class Waiter<T> {
     this.#reject(error)
   }
 
-  /** The listener of both signals. */
-  handleEvent(event: { readonly target: unknown }): void {
-    // Not currentTarget: in Node 20 that is null for all listeners but the first.
-    this.#cancel((event.target as AbortSignal).reason)
-  }
-
-  #cancel(reason: unknown): void {
+  /** Rejects for a reason from outside: calls `forget` before. */
+  cancel(reason: unknown): void {
     if (this.#settled) return
     this.#cancellation?.forget?.()
     this.reject(reason)
@@ -133,12 +131,13 @@ export class Waiter<T> {
     this.#cancellation = cancellation
     for (const signal of [options?.signal, scopeOf(options)?.signal]) {
       if (signal === undefined) continue
-      signal.addEventListener('abort', this)
-      cancellation.signals.push(signal)
+      const waits = SignalWaits.of(signal)
+      waits.add(this)
+      cancellation.signals.push(waits)
     }
     // A timer cannot be longer than 2^31 - 1 ms (24.8 days): above that it is no deadline at all.
     if (timeoutMs === undefined || timeoutMs > 0x7fffffff) return
-    const late = (): void => this.#cancel(new TimeoutError(operation?.() ?? 'the operation', timeoutMs))
+    const late = (): void => this.cancel(new TimeoutError(operation?.() ?? 'the operation', timeoutMs))
     cancellation.timer = setTimeout(late, timeoutMs)
     // In a browser a timer is a number; there it keeps nothing alive.
     if (typeof cancellation.timer === 'object') cancellation.timer.unref()
@@ -148,7 +147,7 @@ export class Waiter<T> {
     this.#settled = true
     const cancellation = this.#cancellation
     if (cancellation === undefined) return
-    for (const signal of cancellation.signals) signal.removeEventListener('abort', this)
+    for (const waits of cancellation.signals) waits.delete(this)
     if (cancellation.timer !== undefined) clearTimeout(cancellation.timer)
   }
 }
@@ -156,8 +155,42 @@ export class Waiter<T> {
 /** What can end a wait early; most waits have none. */
 interface Cancellation {
   readonly forget: (() => void) | undefined
-  readonly signals: AbortSignal[]
+  readonly signals: SignalWaits[]
   timer: ReturnType<typeof setTimeout> | undefined
+}
+
+/**
+ * The waits that a signal may end, in the order in which they began. It has one listener for all of them, and none
+ * without: a signal walks all the listeners it has for each that comes, and thousands of connections may share one.
+ */
+class SignalWaits {
+  static readonly #all = new WeakMap<AbortSignal, SignalWaits>()
+  readonly #signal: AbortSignal
+  readonly #waits = new Set<Pick<Waiter<unknown>, 'cancel'>>()
+
+  static of(signal: AbortSignal): SignalWaits {
+    let waits = SignalWaits.#all.get(signal)
+    if (waits === undefined) SignalWaits.#all.set(signal, (waits = new SignalWaits(signal)))
+    return waits
+  }
+
+  private constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
+
+  add(waiter: Pick<Waiter<unknown>, 'cancel'>): void {
+    if (this.#waits.size === 0) this.#signal.addEventListener('abort', this)
+    this.#waits.add(waiter)
+  }
+
+  delete(waiter: Pick<Waiter<unknown>, 'cancel'>): void {
+    if (this.#waits.delete(waiter) && this.#waits.size === 0) this.#signal.removeEventListener('abort', this)
+  }
+
+  /** The listener. */
+  handleEvent(): void {
+    for (const waiter of this.#waits) waiter.cancel(this.#signal.reason)
+  }
 }
 
 /** Waits that end together, in the order in which they began. */

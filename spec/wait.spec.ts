@@ -124,6 +124,21 @@ describe('Waiter', () => {
       }
     })
 
+    it('has one listener for all waits that share it, and ends them in the order in which they began', async () => {
+      const controller = new AbortController()
+      const { signal } = controller
+      const order: number[] = []
+      const waiters = Array.from({ length: 100 }, (_, i) => waiterWith({ signal }, () => void order.push(i)))
+      expect(listeners(signal)).toBe(1)
+      waiters[0]!.resolve('x')
+      expect(listeners(signal)).toBe(1)
+      const again = waiterWith({ signal }, () => void order.push(100))
+      controller.abort(new Error('enough'))
+      await expect(again.promise).rejects.toThrow('enough')
+      expect(order).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
+      expect(listeners(signal)).toBe(0)
+    })
+
     it('does not pile up listeners over ten thousand waits', () => {
       const { signal } = new AbortController()
       let most = 0
@@ -375,7 +390,7 @@ describe('WaitList', () => {
       const { signal } = new AbortController()
       const waits = list()
       for (let i = 0; i < 3; i++) void waits.wait({ signal }, operation)
-      expect(listeners(signal)).toBe(3)
+      expect(listeners(signal)).toBe(1)
       waits.resolveAll('go')
       expect(listeners(signal)).toBe(0)
     })

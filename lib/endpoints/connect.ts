@@ -12,7 +12,7 @@ import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
   /** How long connecting may take, in milliseconds: 30,000 by default, `Infinity` for as long as the system tries. */
   connectTimeoutMs?: number | undefined
-  /** The connection is lost if no byte has moved in either direction for so long, in milliseconds; no limit by default. */
+  /** The connection is lost if no byte has moved in either direction for so long, in milliseconds above 0; no limit by default. */
   idleTimeoutMs?: number | undefined
   /** An error that reaches nobody else, such as one that the protocol throws. Printed to stderr by default. */
   onConnectionError?: ErrorHandler<Transport> | undefined
@@ -95,6 +95,8 @@ function dial<P extends AnyProtocol>(
   peer: string,
   options: ConnectOptions,
 ): Promise<[Transport, P]> {
+  const refused = refusalOf(options)
+  if (refused !== undefined) return rejected(refused)
   const factory = toFactory<[], P>(protocolFactory)
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
@@ -136,6 +138,8 @@ function adopt<P extends AnyProtocol>(
   options: ConnectOptions,
 ): Promise<[Transport, P]> {
   if (socket.pending || socket.destroyed) return rejected(new TypeError('sock must be a connected socket'))
+  const refused = refusalOf(options)
+  if (refused !== undefined) return rejected(refused)
   const factory = toFactory<[], P>(protocolFactory)
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
@@ -153,6 +157,12 @@ function adopt<P extends AnyProtocol>(
   if (socket.readableEnded) setImmediate(() => socket.push(null))
   else socket.once('end', () => socket.push(null))
   return Promise.resolve(connected)
+}
+
+/** As servers do, before there is a connection. */
+function refusalOf({ idleTimeoutMs }: ConnectOptions): RangeError | undefined {
+  if (idleTimeoutMs === undefined || idleTimeoutMs > 0) return undefined
+  return new RangeError(`idleTimeoutMs must be above 0, not ${idleTimeoutMs}`)
 }
 
 function begin<P extends AnyProtocol>(

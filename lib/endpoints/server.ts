@@ -1,4 +1,5 @@
 /** Who listens: one `Server` over as many listening sockets as it has addresses. */
+import { setMaxListeners } from 'node:events'
 import type * as net from 'node:net'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { CancelledError, InvalidStateError } from '../errors.ts'
@@ -66,6 +67,8 @@ export class Server implements AsyncDisposable {
     this.#listeners = listeners
     this.#factory = factory
     this.#options = options
+    // As many handlers as there are connections.
+    setMaxListeners(0, this.#closing.signal)
     this.#owner = {
       side: 'server',
       idleTimeoutMs: options.idleTimeoutMs,
@@ -160,11 +163,15 @@ export class Server implements AsyncDisposable {
   }
 
   async #closeWithin({ graceMs, signal }: CloseOptions): Promise<void> {
+    // The timer of a wait keeps no process alive; but handlers may be all that is left, and this is to settle.
+    const alive = setTimeout(() => {}, Math.min(graceMs, 0x7fffffff))
     try {
       if (!this.isDone()) await this.#doneWaiters.wait({ timeoutMs: graceMs, signal }, () => 'close')
     } catch {
       this.abortClients()
       await this.waitClosed()
+    } finally {
+      clearTimeout(alive)
     }
   }
 

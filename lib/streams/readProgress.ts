@@ -38,7 +38,7 @@ export class ReadProgress {
   #bytes = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** Calls `fail` once, if the peer is too slow. Throws a RangeError for options that make no sense. */
+  /** Will call `fail` once, if the peer is too slow. Throws a RangeError for options that make no sense. */
   constructor(options: ReadOptions, operation: () => string, fail: (error: TimeoutError) => void) {
     const { idleTimeoutMs = Infinity, minRate } = options
     const { bytesPerSecond = 0, graceMs = DEFAULT_GRACE_MS } = minRate ?? {}
@@ -53,7 +53,11 @@ export class ReadProgress {
     this.#graceMs = graceMs
     this.#operation = operation
     this.#fail = fail
-    this.#arm(Math.min(idleTimeoutMs, graceMs))
+  }
+
+  /** The read waits from now on. */
+  start(): void {
+    this.#arm(Math.min(this.#idleTimeoutMs, this.#graceMs))
   }
 
   /** `n` more bytes have come. */

@@ -12,8 +12,8 @@ export function toSeparators(separator: Uint8Array | string | readonly (Uint8Arr
 }
 
 /**
- * A search that goes on where it stopped: each call looks at the bytes it has not seen, and takes all up to the end
- * of the separator that ends first. Throws {@link LimitOverrunError}, taking nothing, if what is before it is longer
+ * A search that goes on where it stopped, unless bytes were put in front meanwhile: each call looks at the bytes it has
+ * not seen, and takes all up to the end of the separator that ends first. Throws {@link LimitOverrunError}, taking nothing, if what is before it is longer
  * than `limit`, or can only become so.
  */
 export function separatorSearch(
@@ -23,7 +23,10 @@ export function separatorSearch(
   const shortest = separators[0]!.length
   const longest = separators.at(-1)!.length
   let seen = 0
+  let revision = -1
   return (queue) => {
+    if (queue.revision !== revision) seen = 0
+    revision = queue.revision
     if (queue.length - seen < shortest) return undefined
     let start = -1
     let end = Infinity
@@ -54,7 +57,10 @@ export function byteSearch(
   limit: number,
 ): (queue: ByteQueue) => Uint8Array | undefined {
   let seen = 0
+  let revision = -1
   return (queue) => {
+    if (queue.revision !== revision) seen = 0
+    revision = queue.revision
     for (const end = Math.min(queue.length, limit + 1); seen < end; seen++) {
       if (predicate(queue.at(seen))) return queue.take(seen + 1)
     }

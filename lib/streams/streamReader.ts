@@ -449,18 +449,16 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   #cancellable(attempt: ReadAttempt<unknown>, options: ReadOptions | undefined, operation: string): PendingRead {
     const name = (): string =>
       `${operation}${this.peer === undefined ? '' : ` from ${this.peer}`} (${this.#queue.length} bytes buffered)`
-    const waiter = new Waiter<unknown>(options, name, () => this.#settled(pending))
     const watched = options?.idleTimeoutMs !== undefined || options?.minRate !== undefined
     const fail = (error: unknown): void => {
       this.#settled(pending)
-      waiter.reject(error)
+      pending.waiter.reject(error)
     }
-    const pending: PendingRead = {
-      attempt,
-      operation,
-      waiter,
-      progress: watched ? new ReadProgress(options, name, fail) : undefined,
-    }
+    // Each of the two may refuse its options, and must leave no timer of the other then.
+    const progress = watched ? new ReadProgress(options, name, fail) : undefined
+    const waiter = new Waiter<unknown>(options, name, () => this.#settled(pending))
+    progress?.start()
+    const pending: PendingRead = { attempt, operation, waiter, progress }
     return pending
   }
 

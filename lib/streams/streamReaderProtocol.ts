@@ -112,6 +112,11 @@ export class StreamReaderProtocol<
     this.#drainWaiters?.resolveAll()
   }
 
+  /** Whether {@link drainHelper} would not resolve at once. */
+  get needsDrain(): boolean {
+    return this.#paused || this.#lost !== undefined
+  }
+
   /** What `writer.drain()` waits for: that writing is not paused, in a connection that is not lost. */
   drainHelper(options?: WaitOptions): Promise<void> {
     if (this.#lost !== undefined) {

@@ -7,7 +7,7 @@ import type { StreamReaderProtocol } from './streamReaderProtocol.ts'
 const DRAINS_PER_TURN = 2048
 
 /** What a writer asks of its protocol: any StreamReaderProtocol, whatever classes it is made for. */
-type WriterProtocol = Pick<StreamReaderProtocol, 'drainHelper' | 'waitClosed' | 'disconnected'>
+type WriterProtocol = Pick<StreamReaderProtocol, 'needsDrain' | 'drainHelper' | 'waitClosed' | 'disconnected'>
 
 /**
  * Writes bytes to a connection. Made by `openConnection` and `startServer`; subclass it for a wire format of your own
@@ -76,6 +76,16 @@ export class StreamWriter implements AsyncDisposable {
       )
     }
     return this.#protocol.drainHelper(options)
+  }
+
+  /**
+   * Whether {@link drain} has something to wait for, or to tell: the write buffer has been above its high mark and is not
+   * down at the low one yet, or the connection is closing or lost. For many messages in a turn, without a promise for
+   * each: `if (writer.needsDrain) await writer.drain()`. A loop that waits for nothing else lets nothing else run until
+   * then. (Node: `writableNeedDrain`.)
+   */
+  get needsDrain(): boolean {
+    return this.#protocol.needsDrain || this.transport.isClosing()
   }
 
   /**

@@ -266,6 +266,7 @@ export const transportChecks: readonly TransportCheck[] = [
     await clog(client, server)
     const flush = client.transport.flush()
     client.transport.abort()
+    await rejects(client.transport.flush(), ConnectionLostError)
     await rejects(flush, ConnectionLostError)
     await client.untilEvent('connectionLost')
     await rejects(client.transport.flush(), ConnectionLostError)

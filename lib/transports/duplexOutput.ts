@@ -72,10 +72,15 @@ export class DuplexOutput extends OutgoingBuffer {
       this.#sending = slice.length
       const number = ++this.#slices
       this.#handingOver = true
-      // Failed, it says nothing but that: the stream is about to tell why it is lost.
-      stream.write(slice, (error) => {
-        if (!error && number === this.#slices) this.#onSent()
-      })
+      try {
+        // Failed, it says nothing but that: the stream is about to tell why it is lost.
+        stream.write(slice, (error) => {
+          if (!error && number === this.#slices) this.#onSent()
+        })
+      } catch (error) {
+        // A stream must not throw: it is not known what it has done.
+        stream.destroy(error instanceof Error ? error : new Error(String(error), { cause: error }))
+      }
       this.#handingOver = false
       // Dealt with at once: then there is no need to wait for the callback.
       if (stream.writableLength === 0 && !stream.destroyed) this.#countSent()

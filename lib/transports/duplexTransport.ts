@@ -316,6 +316,8 @@ export class DuplexTransport extends Transport {
           )
     this.#closing = true
     if (!this.#owner.isLayer) publishError(this, this.#owner.side, this.#error)
+    // There are streams that do not do so by themselves.
+    this.#duplex.destroy()
     this.#requestLoss()
   }
 

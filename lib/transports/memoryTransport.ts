@@ -102,6 +102,8 @@ export class MemoryTransport extends Transport {
   #closing = false
   #lossRequested = false
   #lost = false
+  /** It ended without sending all that was written, or might have. */
+  #cut = false
   #error: Error | null = null
   #writesAfterClose = 0
   #bytesRead = 0
@@ -281,7 +283,7 @@ export class MemoryTransport extends Transport {
   }
 
   override flush(options?: WaitOptions): Promise<void> {
-    if (this.#lost) return rejected(flushLost(formatAddress(this.#names.peername)))
+    if (this.#lost || this.#cut) return rejected(flushLost(formatAddress(this.#names.peername)))
     return this.#flow.flush(options)
   }
 
@@ -334,6 +336,7 @@ export class MemoryTransport extends Transport {
   #lose(error: Error | null): void {
     if (this.#lossRequested) return
     this.#closing = true
+    this.#cut = true
     this.#error = error
     this.#unsent.clear()
     this.#outgoing.end()

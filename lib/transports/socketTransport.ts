@@ -60,8 +60,12 @@ export class SocketTransport extends Transport {
 
   #output: SocketOutput<SocketTransport> | undefined
   #eofWritten = false
+  /** Bytes that Node had counted as sent, and that were dropped. */
+  #dropped = 0
 
   #closing = false
+  /** Closing, and all is sent. */
+  #left = false
   #aborted = false
   #lost = false
   /** The socket has closed; if the loss is not `#lost` too, it is kept back while reading is paused. */
@@ -123,7 +127,7 @@ export class SocketTransport extends Transport {
   }
 
   override get bytesWritten(): number {
-    return this.#socket.bytesWritten - (this.#output?.sending ?? 0)
+    return this.#socket.bytesWritten - (this.#output?.sending ?? 0) - this.#dropped
   }
 
   override getExtraInfo(name: string, defaultValue: unknown = null): never {
@@ -358,6 +362,8 @@ export class SocketTransport extends Transport {
 
   /** All is sent. If the peer is likely to be sending, the socket must not be closed in its face. */
   #leave(): void {
+    if (this.#left) return
+    this.#left = true
     const { remotePort, bytesWritten } = this.#socket
     const sending = (this.#unread || this.#paused) && !this.#peerEnded
     if (!sending || this.#down || bytesWritten === 0 || remotePort === undefined) return this.#destroy()
@@ -377,6 +383,7 @@ export class SocketTransport extends Transport {
 
   /** What is unsent will not be sent. */
   #drop(): void {
+    this.#dropped += this.#output?.sending ?? 0
     this.#output?.drop()
     this.#flow?.connectionLost(this.#aborted ? null : this.#error)
   }
@@ -404,7 +411,7 @@ export class SocketTransport extends Transport {
 
   #lostTo(what: string, cause: Error): void {
     const peer = this.#peer()
-    const { bytesRead, bytesWritten } = this.#socket
+    const { bytesRead, bytesWritten } = this
     const message =
       `connection with ${peer} lost: ${what} after ${bytesRead} bytes in and ${bytesWritten} out ` +
       `(${this.getWriteBufferSize()} unsent)`

@@ -196,6 +196,18 @@ describe('createConnection', () => {
     expect(await told.promise).toEqual([bug, transport])
   })
 
+  it.each([0, -1, NaN])('refuses an idleTimeoutMs of %p, and does not connect', async (idleTimeoutMs) => {
+    const { port, peers } = await listening()
+    const connecting = createConnection(NetRecorder, { host: HOST, port, idleTimeoutMs }).then(abortAfter)
+    await expect(connecting).rejects.toThrow('idleTimeoutMs must be above 0')
+    await netRoundTrip()
+    expect(peers).toHaveLength(0)
+    const { socket } = await netDial({ port })
+    const adopting = createConnection(NetRecorder, { sock: socket, idleTimeoutMs }).then(abortAfter)
+    await expect(adopting).rejects.toThrow(RangeError)
+    expect(socket.destroyed).toBe(false)
+  })
+
   describe('with a timeout', () => {
     it('gives up an address that does not answer, and leaves no socket (A53)', async () => {
       // A listener that never accepts, and whose queue is full, answers no further connection.

@@ -388,6 +388,28 @@ describe('Server', () => {
     })
   })
 
+  it('settles a close with graceMs when nothing else keeps the process alive, and lets any number listen to `closing` (D7)', async () => {
+    const program = netProgram(
+      `import { openConnection, startServer } from 'millrace'
+       const waiting = []
+       const server = await startServer(async (reader, writer) => {
+         server.closing.addEventListener('abort', () => waiting.push(writer))
+         writer.close()
+         await new Promise(() => {})
+       }, { host: '127.0.0.1' })
+       for (let i = 0; i < 12; i++) {
+         const { reader, writer } = await openConnection({ host: '127.0.0.1', port: server.sockets[0].port })
+         await reader.read()
+         writer.close()
+         await writer.waitClosed()
+       }
+       await server.close({ graceMs: 50 })
+       console.log('settled', waiting.length)`,
+    )
+    const { code, stdout, stderr } = await program.ended
+    expect([code, stdout, stderr]).toEqual([0, 'settled 12\n', ''])
+  })
+
   describe('with idleTimeoutMs (C10)', () => {
     it('a connection over which nothing moves is lost, with a reason that says so', async () => {
       const { factory, made, count } = recorders()

@@ -5,9 +5,10 @@ import { framed } from '../../lib/framing/framed.ts'
 import { FramedReader } from '../../lib/framing/framedReader.ts'
 import { lengthPrefixed } from '../../lib/framing/lengthPrefixed.ts'
 import { MessageDecoder } from '../../lib/framing/messageDecoder.ts'
-import { memoryPair, memoryStreams } from '../../lib/testing/memoryPair.ts'
+import { memoryPair } from '../../lib/testing/memoryPair.ts'
 import { peerOf } from '../../lib/transport.ts'
 import { netDefer, netProgram } from '../support/netTools.ts'
+import { openStreams } from '../support/openStreams.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 const codec = lengthPrefixed()
@@ -24,7 +25,7 @@ function listen(direction: 'in' | 'out'): FrameEvent[] {
 describe('the channels millrace:frame:in and :out', () => {
   it('tell of every message of a framed reader and writer, with its connection and its size', async () => {
     const [incoming, outgoing] = [listen('in'), listen('out')]
-    const [client, server] = memoryStreams(framed(codec))
+    const [client, server] = openStreams(framed(codec))
     client.writer.writeMessage('a')
     client.writer.writeMessage(Buffer.alloc(100))
     const { transport } = client.writer
@@ -67,7 +68,7 @@ describe('the channels millrace:frame:in and :out', () => {
 
   it('say nothing of what is not sent: a message that cannot be encoded, or comes after the close', () => {
     const outgoing = listen('out')
-    const [client] = memoryStreams(framed(lengthPrefixed({ maxFrameLength: 3 })))
+    const [client] = openStreams(framed(lengthPrefixed({ maxFrameLength: 3 })))
     expect(thrownBy(() => client.writer.writeMessage('four'))).toBeDefined()
     client.writer.close()
     client.writer.writeMessage('one')

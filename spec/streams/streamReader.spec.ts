@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { IncompleteReadError, InvalidStateError, LimitOverrunError, TimeoutError } from '../../lib/errors.ts'
 import { StreamReader, type ReadAttempt } from '../../lib/streams/streamReader.ts'
 import { Transport } from '../../lib/transport.ts'
@@ -666,6 +667,18 @@ describe('StreamReader', () => {
       expect(String(await read)).toBe('ab')
     })
 
+    it.each<[string, (reader: StreamReader) => Promise<Buffer>]>([
+      ['readLine', (reader) => reader.readLine()],
+      ['readUntil', (reader) => reader.readUntil(['\r\n', '\n'])],
+      ['readUntil with a predicate', (reader) => reader.readUntil((byte) => byte === 0x0a)],
+    ])('is searched by a %s that waits', async (_, read) => {
+      const reader = fed(['0123456789'])
+      const line = read(reader)
+      reader.unread(Buffer.from('a\nb'))
+      expect(String(await line)).toBe('a\n')
+      expect(String(reader.tryRead())).toBe('b0123456789')
+    })
+
     it('is possible at the end of the stream, which then is none', async () => {
       const reader = ended()
       expect(reader.atEof()).toBe(true)
@@ -943,15 +956,21 @@ describe('StreamReader', () => {
       expect(jest.getTimerCount()).toBe(0)
     })
 
-    it.each([{ idleTimeoutMs: -1 }, { idleTimeoutMs: NaN }, { minRate: { bytesPerSecond: -1 } }])(
-      'refuses %j, and the reader is as before',
-      async (options) => {
-        const reader = fed()
-        expect(() => reader.read(1, options)).toThrow(RangeError)
-        reader.feedData(Buffer.from('a'))
-        expect(String(await reader.read(1))).toBe('a')
-      },
-    )
+    it.each([
+      { idleTimeoutMs: -1 },
+      { idleTimeoutMs: NaN },
+      { minRate: { bytesPerSecond: -1 } },
+      { idleTimeoutMs: -1, timeoutMs: 10 },
+      { idleTimeoutMs: 10, timeoutMs: -1 },
+    ])('refuses %j, and the reader is as before', async (options) => {
+      const reader = fed()
+      const { signal } = new AbortController()
+      expect(() => reader.read(1, { ...options, signal })).toThrow(RangeError)
+      expect(jest.getTimerCount()).toBe(0)
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+      reader.feedData(Buffer.from('a'))
+      expect(String(await reader.read(1))).toBe('a')
+    })
   })
 
   describe('setReadBufferLimits (S51)', () => {

@@ -245,6 +245,30 @@ describe('StreamWriter', () => {
     })
   })
 
+  describe('needsDrain', () => {
+    it('is true between the high mark and the low one', async () => {
+      const { writer, peer } = await connected({ reading: false })
+      writer.write('a little')
+      expect(writer.needsDrain).toBe(false)
+      clog(writer)
+      expect(writer.needsDrain).toBe(true)
+      const drained = writer.drain()
+      peer.read()
+      await drained
+      expect(writer.needsDrain).toBe(false)
+    })
+
+    it('is true when drain() would tell that the connection is closing or lost', async () => {
+      const [closing, lost] = [await connected(), await connected()]
+      closing.writer.close()
+      expect(closing.writer.needsDrain).toBe(true)
+      lost.peer.socket.resetAndDestroy()
+      await netError(lost.reader.read())
+      expect(lost.writer.needsDrain).toBe(true)
+      await netError(lost.writer.drain())
+    })
+  })
+
   describe('flush (D5)', () => {
     it('waits until nothing is left to send, below the marks too, for every caller', async () => {
       const { writer, peer } = await connected({ reading: false })

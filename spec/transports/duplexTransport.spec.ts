@@ -311,6 +311,24 @@ describe('DuplexTransport', () => {
       expect(recorder.log).toEqual(['made', 'data', 'eof', 'lost'])
     })
 
+    it('by an error destroys a stream that does not do so by itself', async () => {
+      const { recorder, near } = connected({ autoDestroy: false })
+      near.emit('error', new Error('the tunnel fell in'))
+      await recorder.untilEvent('lost')
+      expect(near.destroyed).toBe(true)
+    })
+
+    it('comes when a write to the stream throws, and nobody else is thrown at', async () => {
+      const { transport, recorder, near } = connected()
+      near._write = () => {
+        throw new Error('not made for this')
+      }
+      transport.write('x')
+      await expect(transport.flush()).rejects.toThrow('not made for this')
+      await recorder.untilEvent('lost')
+      expect(recorder.lostWith!.message).toMatch('not made for this after 0 bytes in and 0 out')
+    })
+
     it('by an error names the numbers and the cause, also while reading is paused', async () => {
       const { transport, recorder, near, far, errors } = connected()
       far.write('four')

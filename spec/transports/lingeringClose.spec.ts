@@ -85,6 +85,19 @@ describe.each(['server', 'client'] as const)('close() with unread input, on the 
     expect(peer.error).toBeUndefined()
   })
 
+  it('lingers once, also when it is closed in the turn of the write', async () => {
+    const recorder = new Pausing()
+    const { transport, peer } = await netConnection('tcp', side, recorder)
+    const socket = transport.getExtraInfo('socket') as NetPeer['socket']
+    transport.write('x')
+    transport.close()
+    const listeners = socket.listenerCount('close')
+    await recorder.untilEvent('lost')
+    await netRoundTrip()
+    expect(socket.listenerCount('close')).toBe(listeners)
+    peer.socket.end()
+  })
+
   it('does not linger where there is nothing to lose', async () => {
     const recorder = new NetRecorder()
     const { transport, peer } = await netConnection('tcp', side, recorder)

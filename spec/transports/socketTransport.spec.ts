@@ -373,6 +373,28 @@ describe.each(KINDS)('SocketTransport over %s, %s side', (kind, side) => {
     })
   })
 
+  describe('bytesWritten', () => {
+    it.each([
+      ['by abort()', (transport: Transport) => transport.abort()],
+      [
+        'by a throw',
+        (transport: Transport) => (transport.getExtraInfo('socket') as net.Socket).destroy(new Error('x')),
+      ],
+    ])('leaves out what is not sent, also when it was dropped %s', async (_, end) => {
+      const recorder = new NetRecorder()
+      const { transport } = await netConnection(kind, side, recorder, { reading: false })
+      const written = clog(transport, recorder)
+      const sent = transport.bytesWritten
+      const unsent = transport.getWriteBufferSize()
+      expect(sent + unsent).toBe(written)
+      end(transport)
+      await recorder.untilEvent('lost')
+      expect(transport.bytesWritten).toBe(sent)
+      const numbers = `0 bytes in and ${sent} out (${unsent} unsent)`
+      expect(recorder.lostWith?.message ?? numbers).toMatch(numbers)
+    })
+  })
+
   describe('writeEof', () => {
     it('ends the write side behind what is buffered, while reading goes on (I7)', async () => {
       const recorder = new NetRecorder()

@@ -93,7 +93,11 @@ class ReadSide {
 
   pull(stream: Readable): void {
     this.#reader.read(READ_SIZE, { signal: this.#cancelled.signal }).then(
-      (chunk) => stream.push(chunk.length > 0 ? chunk : null),
+      (chunk) => {
+        // Given up in the very turn in which the bytes came.
+        if (stream.destroyed) this.#reader.unread(chunk)
+        else stream.push(chunk.length > 0 ? chunk : null)
+      },
       (error: unknown) => stream.destroy(toError(error)),
     )
   }

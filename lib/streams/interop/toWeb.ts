@@ -54,6 +54,8 @@ function readableOf(reader: AnyReader, done: () => Promise<void>): ReadableStrea
       async pull(controller: ReadableByteStreamController) {
         const view = controller.byobRequest?.view as Uint8Array | null | undefined
         const chunk = await reader.read(view?.byteLength ?? READ_SIZE, options)
+        // Cancelled in the very turn in which the bytes came.
+        if (cancelled.signal.aborted) return reader.unread(chunk)
         const request = controller.byobRequest
         if (chunk.length === 0) {
           controller.close()
@@ -81,6 +83,9 @@ function writableOf(writer: StreamWriter, done: () => Promise<void>): WritableSt
   return new WritableStream<Uint8Array | string>({
     start(controller) {
       const peer = peerOf(writer.transport)
+      // A sink's own `abort` is only called when the write that is under way has ended, which may be never.
+      const { signal } = controller as typeof controller & { readonly signal: AbortSignal }
+      signal.addEventListener('abort', () => writer.transport.abort({ reset: true }))
       writer.waitClosed().then(
         () => controller.error(new ConnectionLostError(`the connection with ${peer} is closed`, peer)),
         (error: unknown) => controller.error(error),
@@ -90,9 +95,6 @@ function writableOf(writer: StreamWriter, done: () => Promise<void>): WritableSt
     async close() {
       await endWriting(writer)
       await done()
-    },
-    abort() {
-      writer.transport.abort({ reset: true })
     },
   })
 }

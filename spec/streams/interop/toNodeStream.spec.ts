@@ -191,6 +191,17 @@ describe('toNodeStream of a reader', () => {
     expect((await client.reader.readExactly(5)).toString()).toBe('later')
   })
 
+  it('given up in the turn in which bytes come, puts them back', async () => {
+    const [client] = openStreams()
+    const readable = toNodeStream(client.reader)
+    readable.resume()
+    await netTurns()
+    client.reader.feedData(Buffer.from('just in time'))
+    readable.destroy()
+    await netTurns()
+    expect(client.reader.tryRead().toString()).toBe('just in time')
+  })
+
   it('does not read ahead: what comes behind a chunk that was asked for stays with the reader', async () => {
     const [client, server] = openStreams()
     for (const stream of [toNodeStream(client.reader), toNodeStream(client)]) {

@@ -35,6 +35,22 @@ describe('toWeb of a reader', () => {
     expect(client.writer.isClosing()).toBe(false)
   })
 
+  it.each([undefined, 'byob' as const])(
+    'cancelled in the turn in which bytes come, puts them back (%p)',
+    async (mode) => {
+      const [client] = openStreams()
+      const readable = toWeb(client.reader)
+      const reader = mode === undefined ? readable.getReader() : readable.getReader({ mode })
+      const waiting = reader.read(new Uint8Array(8))
+      await netTurns()
+      client.reader.feedData(Buffer.from('just in time'))
+      await reader.cancel()
+      expect((await waiting).done).toBe(true)
+      await netTurns()
+      expect(text(client.reader.tryRead())).toBe('just in time')
+    },
+  )
+
   it('fills the memory of a BYOB reader, piece by piece', async () => {
     const [client, server] = openStreams()
     const reader = toWeb(client.reader).getReader({ mode: 'byob' })
@@ -146,6 +162,24 @@ describe('toWeb of a writer', () => {
     expect(client.writer.isClosing()).toBe(true)
     expect(await netError(server.reader.read())).toBeInstanceOf(ConnectionLostError)
   })
+
+  it.each(['write', 'close'] as const)(
+    'aborted while a %s waits for a peer that does not read, does not wait',
+    async (what) => {
+      const [client, server] = openStreams({}, { pipeSize: 1000 })
+      server.writer.transport.pauseReading()
+      const stream = toWeb(client.writer)
+      const writer = stream.getWriter()
+      client.writer.write(new Uint8Array(300_000))
+      const waiting = Promise.allSettled([what === 'write' ? writer.write('more') : writer.close(), writer.closed])
+      await netTurns()
+      const aborted = Promise.allSettled([writer.abort(new Error('enough'))])
+      await netTurns()
+      expect(client.writer.isClosing()).toBe(true)
+      await Promise.all([aborted, waiting])
+      expect(await netError(server.writer.waitClosed())).toBeInstanceOf(ConnectionLostError)
+    },
+  )
 
   it('fails when the connection is lost, though nothing is written', async () => {
     const [client, server] = openStreams()
