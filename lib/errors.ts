@@ -196,6 +196,22 @@ export class ConnectError extends MillraceError {
   }
 }
 
+/**
+ * The TLS handshake did not come about: a certificate that is not trusted, expired or of another name, a peer that does
+ * not speak TLS, or has gone. `cause` is Node's error.
+ */
+export class TlsHandshakeError extends MillraceError {
+  readonly code = 'ERR_MILLRACE_TLS_HANDSHAKE'
+  readonly peer: PeerName
+  static {
+    brand(this, 'TlsHandshakeError')
+  }
+  constructor(peer: PeerName, reason: string, options?: ErrorOptions) {
+    super(`TLS handshake with ${peer} failed: ${reason}`, options)
+    this.peer = peer
+  }
+}
+
 /** You called it wrong: a second read while one waits, a write after `writeEof()`, a closed server. */
 export class InvalidStateError extends MillraceError {
   readonly code = 'ERR_MILLRACE_INVALID_STATE'

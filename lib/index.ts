@@ -46,6 +46,12 @@ export {
   type TcpListenOptions,
   type UnixListenOptions,
 } from './endpoints/listen.ts'
+export {
+  createDatagramEndpoint,
+  type DatagramOptions,
+  type DatagramProtocolFactory,
+} from './endpoints/createDatagramEndpoint.ts'
+export type { TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './endpoints/tls.ts'
 export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
 export {
   BaseProtocol,
@@ -72,6 +78,7 @@ export {
   MillraceError,
   NotImplementedError,
   TimeoutError,
+  TlsHandshakeError,
   UnknownTypeError,
   type PeerName,
 } from './errors.ts'
@@ -87,6 +94,7 @@ export {
   WriteTransport,
   type AbortOptions,
   type BufferLimits,
+  type DatagramAddress,
   type Encoder,
   type ExtraInfo,
 } from './transport.ts'

@@ -9,10 +9,10 @@
  * plain object with the methods that you need: callbacks that are missing are not called.
  */
 import { allocate } from './bytes/allocate.ts'
-import type { Transport, DatagramTransport, SubprocessTransport, BaseTransport } from './transport.ts'
+import type { Transport, DatagramAddress, DatagramTransport, SubprocessTransport, BaseTransport } from './transport.ts'
 
 /** Callbacks common to all protocols. All do nothing by default. (asyncio: `BaseProtocol`.) */
-export class BaseProtocol<T extends BaseTransport = BaseTransport> {
+export class BaseProtocol<T extends BaseTransport<unknown> = BaseTransport> {
   /**
    * Called once, before `createConnection` resolves; nothing is read before it returns, and `transport.pauseReading()`
    * in here holds. If it throws, the error is reported and the connection stays open.
@@ -73,7 +73,7 @@ export class BufferedProtocol extends BaseProtocol<Transport> {
 /** A protocol for datagrams. (asyncio: `DatagramProtocol`.) */
 export class DatagramProtocol extends BaseProtocol<DatagramTransport> {
   /** One datagram, whole, from `address`: `[host, port]`. */
-  datagramReceived(_data: Buffer, _address: [host: string, port: number]): void {}
+  datagramReceived(_data: Buffer, _address: DatagramAddress): void {}
 
   /** An earlier send or receive failed; the transport stays open. */
   errorReceived(_error: Error): void {}

@@ -14,7 +14,7 @@
  */
 import { OutgoingBuffer } from './bytes/outgoingBuffer.ts'
 import { NotImplementedError, type PeerName } from './errors.ts'
-import type { AnyProtocol } from './protocol.ts'
+import type { AnyProtocol, DatagramProtocol } from './protocol.ts'
 import type { WaitOptions } from './wait.ts'
 
 /** What `getExtraInfo` knows; a transport may have more keys, and need not have these. */
@@ -22,8 +22,18 @@ export interface ExtraInfo {
   /** `[host, port]`, or the path of a Unix socket (empty for the unnamed end). */
   peername: [host: string, port: number] | string
   sockname: [host: string, port: number] | string
-  /** The object below: a `net.Socket` for sockets. */
+  /** The object below: a `net.Socket` for sockets, a `tls.TLSSocket` with TLS. */
   socket: unknown
+  /** Of a TLS connection: the peer's certificate as `getPeerCertificate()` gives it, if it has shown one. */
+  peercert: object
+  /** Of a TLS connection: the cipher as `getCipher()` gives it. */
+  cipher: object
+  /** Of a TLS connection: the protocol that was agreed on, if one was. */
+  alpn: string
+  /** Of a TLS connection: the name that the client asked for. */
+  servername: string
+  /** Of a TLS connection: `TLSv1.3` and the like. */
+  tlsVersion: string
 }
 
 /** Appends a message to an outgoing buffer. It must append all of it or throw; what it appended is then taken back. */
@@ -38,8 +48,8 @@ const counter = ((globalThis as { [COUNT]?: { last: number } })[COUNT] ??= { las
 /** From here on, in bytes, a block of its own costs a message less than a copy. */
 const LARGE_MESSAGE = 16 * 1024
 
-/** (asyncio: `BaseTransport`.) */
-export abstract class BaseTransport {
+/** `P` is what may be its protocol. (asyncio: `BaseTransport`.) */
+export abstract class BaseTransport<P = AnyProtocol> {
   #id = 0
 
   /**
@@ -85,11 +95,11 @@ export abstract class BaseTransport {
    * From the next event on, `protocol` gets the callbacks, `connectionLost` included. It gets no `connectionMade`.
    * A `Protocol` may follow a `BufferedProtocol` and the other way round.
    */
-  setProtocol(_protocol: AnyProtocol): void {
+  setProtocol(_protocol: P): void {
     notImplemented(this, 'setProtocol')
   }
 
-  getProtocol(): AnyProtocol {
+  getProtocol(): P {
     return notImplemented(this, 'getProtocol')
   }
 }
@@ -214,15 +224,42 @@ export abstract class Transport extends WriteTransport implements ReadTransport 
   }
 }
 
-/** A transport of whole messages without a connection. (asyncio: `DatagramTransport`.) */
-export abstract class DatagramTransport extends BaseTransport {
-  /** Sends one datagram, to the connected peer if there is no `address`. */
-  sendto(_data: Uint8Array, _address?: [host: string, port: number]): void {
+/** Where a datagram comes from or goes to. */
+export type DatagramAddress = [host: string, port: number]
+
+/**
+ * A transport of whole messages that may get lost, be doubled or overtake each other. What it cannot send, or learns of
+ * later, goes to `errorReceived`, and it stays open. (asyncio: `DatagramTransport`.)
+ */
+export abstract class DatagramTransport extends BaseTransport<Partial<DatagramProtocol>> {
+  /**
+   * Sends one datagram, which may be empty, to `address`, or to the connected peer if there is none; never waits. Do not
+   * change `data` before it is sent. A host that is a name is looked up each time.
+   *
+   * Throws a TypeError for what is not bytes, and where an address is missing or is not the peer's. On a transport that
+   * is closing the data is dropped.
+   */
+  sendto(_data: Uint8Array | string, _address?: DatagramAddress): void {
     notImplemented(this, 'sendto')
   }
 
+  /** Closes at once; what is not sent is dropped. */
   abort(): void {
     notImplemented(this, 'abort')
+  }
+
+  /** See {@link WriteTransport.setWriteBufferLimits}. */
+  setWriteBufferLimits(_limits?: BufferLimits): void {
+    notImplemented(this, 'setWriteBufferLimits')
+  }
+
+  getWriteBufferLimits(): [low: number, high: number] {
+    return notImplemented(this, 'getWriteBufferLimits')
+  }
+
+  /** Bytes that the system has not taken, and 8 more for each datagram, so that empty ones count as well. */
+  getWriteBufferSize(): number {
+    return notImplemented(this, 'getWriteBufferSize')
   }
 }
 

@@ -113,6 +113,11 @@ export class Waiter<T> {
     this.#reject(error)
   }
 
+  /** From now on no time runs out: what is still waited for has a limit of its own. */
+  clearTimeout(): void {
+    if (this.#cancellation?.timer !== undefined) clearTimeout(this.#cancellation.timer)
+  }
+
   /** Rejects for a reason from outside: calls `forget` before. */
   cancel(reason: unknown): void {
     if (this.#settled) return

@@ -18,7 +18,8 @@ class Both extends Transport {}
 class Datagram extends DatagramTransport {}
 class Child extends SubprocessTransport {}
 
-const BASE: [string, (t: BaseTransport) => unknown][] = [
+// oxlint-disable-next-line typescript/no-explicit-any -- whatever its protocol may be
+const BASE: [string, (t: BaseTransport<any>) => unknown][] = [
   ['isClosing', (t) => t.isClosing()],
   ['close', (t) => t.close()],
   ['setProtocol', (t) => t.setProtocol({})],
@@ -48,6 +49,9 @@ const CHILD: [string, (t: SubprocessTransport) => unknown][] = [
 ]
 const DATAGRAM: [string, (t: DatagramTransport) => unknown][] = [
   ['sendto', (t) => t.sendto(Buffer.from('x'))],
+  ['setWriteBufferLimits', (t) => t.setWriteBufferLimits()],
+  ['getWriteBufferLimits', (t) => t.getWriteBufferLimits()],
+  ['getWriteBufferSize', (t) => t.getWriteBufferSize()],
   ['abort', (t) => t.abort()],
 ]
 

@@ -7,9 +7,11 @@ import { SocketTransport } from '../transports/socketTransport.ts'
 import { clientOwner } from '../transports/transportOwner.ts'
 import { formatAddress, type Transport } from '../transport.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
+import { repeatEnd } from './repeatEnd.ts'
+import { checkTlsClient, shakeHands, type TlsClientOptions } from './tls.ts'
 
 /** Options that all connecting functions share. */
-export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
+export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'>, TlsClientOptions {
   /** How long connecting may take, in milliseconds: 30,000 by default, `Infinity` for as long as the system tries. */
   connectTimeoutMs?: number | undefined
   /** The connection is lost if no byte has moved in either direction for so long, in milliseconds above 0; no limit by default. */
@@ -73,7 +75,7 @@ export function createConnection<P extends AnyProtocol>(
     ...(options.autoSelectFamily !== undefined && { autoSelectFamily: options.autoSelectFamily }),
     ...(happyEyeballsDelayMs !== undefined && { autoSelectFamilyAttemptTimeout: happyEyeballsDelayMs }),
   }
-  return dial(protocolFactory, connect, formatAddress([host, port]), options)
+  return dial(protocolFactory, connect, formatAddress([host, port]), { host, ...options })
 }
 
 /** Connects to a Unix socket; otherwise like {@link createConnection}. (asyncio: `loop.create_unix_connection`.) */
@@ -93,13 +95,18 @@ function dial<P extends AnyProtocol>(
   protocolFactory: ProtocolFactory<P>,
   connect: net.NetConnectOpts,
   peer: string,
-  options: ConnectOptions,
+  options: ConnectOptions & { host?: string | undefined },
 ): Promise<[Transport, P]> {
   const refused = refusalOf(options)
   if (refused !== undefined) return rejected(refused)
   const factory = toFactory<[], P>(protocolFactory)
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
+  try {
+    checkTlsClient(options)
+  } catch (error) {
+    return rejected(error)
+  }
 
   const socket = new net.Socket({ allowHalfOpen: true })
   // Paused, Node does not begin to read by itself.
@@ -111,15 +118,26 @@ function dial<P extends AnyProtocol>(
   )
   const onError = (error: Error): void => waiter.reject(connectError(peer, error))
   socket.once('error', onError)
+  const onReady = (ready: net.Socket): void => {
+    if (waiter.settled) return
+    try {
+      const connected = begin(factory, ready, options, 'path' in connect ? connect.path : undefined)
+      if (ready !== socket) repeatEnd(ready)
+      waiter.resolve(connected)
+    } catch (error) {
+      ready.destroy()
+      waiter.reject(error)
+    }
+  }
   const onConnect = (): void => {
     if (waiter.settled) return
     socket.off('error', onError)
-    try {
-      waiter.resolve(begin(factory, socket, options, 'path' in connect ? connect.path : undefined))
-    } catch (error) {
-      socket.destroy()
-      waiter.reject(error)
-    }
+    if (!options.tls) return onReady(socket)
+    waiter.clearTimeout()
+    shakeHands(socket, peer, options, (error, secured) => {
+      if (error === undefined) onReady(secured!)
+      else waiter.reject(error)
+    })
   }
   try {
     socket.connect(connect as net.TcpSocketConnectOpts, onConnect)
@@ -153,9 +171,7 @@ function adopt<P extends AnyProtocol>(
     socket.destroy()
     return rejected(error)
   }
-  // An end of the stream that it has seen before does not come a second time.
-  if (socket.readableEnded) setImmediate(() => socket.push(null))
-  else socket.once('end', () => socket.push(null))
+  repeatEnd(socket)
   return Promise.resolve(connected)
 }
 

@@ -1,14 +1,16 @@
 /** `createServer` and `createUnixServer`: from addresses to a `Server`. */
 import { lookup } from 'node:dns/promises'
 import * as net from 'node:net'
+import * as tls from 'node:tls'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
+import { checkTlsServer, DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsServerOptions } from './tls.ts'
 import { DEFAULT_BACKLOG, Server, type Listeners } from './server.ts'
 
 /** Options that all listening functions share. */
-export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
+export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'>, TlsServerOptions {
   /** How many connections the system keeps until they are accepted; 511 by default, as in Node. */
   backlog?: number | undefined
   /**
@@ -108,13 +110,18 @@ function listen<S extends Server>(
   }
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
+  try {
+    checkTlsServer(options)
+  } catch (error) {
+    return rejected(error)
+  }
+  const sockets = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: options.keepAlive ?? false }
+  const handshakeTimeout = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
   const make = (): net.Server =>
-    net.createServer({
-      allowHalfOpen: true,
-      pauseOnConnect: true,
-      noDelay: true,
-      keepAlive: options.keepAlive ?? false,
-    })
+    options.tls === undefined
+      ? net.createServer(sockets)
+      : // In the middle of a handshake, the end of one direction is the end.
+        tls.createServer({ ...options.tls, ...sockets, allowHalfOpen: false, handshakeTimeout })
   const cancelled = new AbortController()
   const waiter = new Waiter<S>(
     options,

@@ -1,6 +1,7 @@
 /** Who listens: one `Server` over as many listening sockets as it has addresses. */
 import { setMaxListeners } from 'node:events'
 import type * as net from 'node:net'
+import * as tls from 'node:tls'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { CancelledError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
@@ -8,6 +9,8 @@ import { SocketTransport } from '../transports/socketTransport.ts'
 import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
 import { formatAddress, type Transport } from '../transport.ts'
 import { abortedOnEntry, DONE, handled, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
+import { repeatEnd } from './repeatEnd.ts'
+import { handshakeError } from './tls.ts'
 
 /** One address that a server listens on. */
 export interface ServerSocket {
@@ -53,6 +56,8 @@ export class Server implements AsyncDisposable {
   readonly #options: ServerOptions
   readonly #transports = new Set<Transport>()
   readonly #owner: TransportOwner
+  /** Sockets in the middle of a TLS handshake, by their peer: nobody else knows of them yet. */
+  readonly #shakingHands = new Map<string, net.Socket>()
   readonly #closedWaiters = new WaitList()
   readonly #doneWaiters = new WaitList()
   readonly #closing = new AbortController()
@@ -82,7 +87,8 @@ export class Server implements AsyncDisposable {
     }
     for (const listener of listeners) {
       const path = unixPath(listener)
-      listener.on('connection', (socket) => this.#accept(socket, path))
+      if (listener instanceof tls.Server) this.#acceptSecured(listener, path)
+      else listener.on('connection', (socket) => this.#accept(socket, path))
       listener.on('error', (error) => this.#acceptFailed(error))
     }
   }
@@ -153,6 +159,7 @@ export class Server implements AsyncDisposable {
     if (!this.closed) {
       this.#closing.abort(new CancelledError('the server was closed'))
       for (const listener of this.#listeners) listener.close()
+      for (const socket of this.#shakingHands.values()) socket.destroy()
       for (const [socket] of this.#waiting) socket.destroy()
       this.#waiting = []
       this.#serving?.reject(this.closing.reason)
@@ -226,11 +233,32 @@ export class Server implements AsyncDisposable {
 
   // --- inside
 
+  /** Only those that have shaken hands are connections. */
+  #acceptSecured(listener: tls.Server, path: string | undefined): void {
+    listener.on('connection', (socket: net.Socket) => {
+      if (this.closed) return void socket.destroy()
+      const peer = peerOfSocket(socket)
+      this.#shakingHands.set(peer, socket)
+      socket.on('close', () => this.#shakingHands.delete(peer))
+    })
+    listener.on('secureConnection', (socket) => {
+      this.#shakingHands.delete(peerOfSocket(socket))
+      socket.allowHalfOpen = true
+      // While it waits for its turn nobody else listens.
+      socket.on('error', () => {})
+      this.#accept(socket, path)
+    })
+    listener.on('tlsClientError', (error, socket) => {
+      socket.destroy()
+      if (!this.closed) this.#owner.report(handshakeError(peerOfSocket(socket), error, socket), undefined)
+    })
+  }
+
   #accept(socket: net.Socket, path: string | undefined): void {
     if (this.closed) return void socket.destroy()
     const { backlog = DEFAULT_BACKLOG } = this.#options
     if (this.#waiting.length >= backlog && !this.#mayAdmit()) {
-      const peer = formatAddress(socket.remoteAddress === undefined ? '' : [socket.remoteAddress, socket.remotePort])
+      const peer = peerOfSocket(socket)
       socket.destroy()
       return this.#acceptFailed(new Error(`the backlog of ${backlog} is full: the connection from ${peer} was closed`))
     }
@@ -257,6 +285,7 @@ export class Server implements AsyncDisposable {
       return this.#owner.report(error, undefined)
     }
     new SocketTransport(socket, protocol, this.#owner, path).start()
+    if (socket instanceof tls.TLSSocket) repeatEnd(socket)
   }
 
   /** Out of descriptors, mostly: libuv drops what it cannot take and goes on, so do we. */
@@ -266,6 +295,10 @@ export class Server implements AsyncDisposable {
     this.#lastAcceptReport = now
     this.#owner.report(error, undefined)
   }
+}
+
+function peerOfSocket({ remoteAddress, remotePort }: net.Socket): string {
+  return formatAddress(remoteAddress === undefined ? '' : [remoteAddress, remotePort])
 }
 
 function unixPath(listener: net.Server): string | undefined {

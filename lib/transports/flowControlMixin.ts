@@ -9,7 +9,9 @@ import { abortedOnEntry, DONE, rejected, WaitList, type WaitOptions } from '../w
 const DEFAULT_HIGH = 64 * 1024
 
 /** What a flow control needs of the transport that holds it. */
-export type FlowControlled = Pick<WriteTransport, 'getWriteBufferSize' | 'getProtocol' | 'isClosing' | 'getExtraInfo'>
+export interface FlowControlled extends Pick<WriteTransport, 'getWriteBufferSize' | 'isClosing' | 'getExtraInfo'> {
+  getProtocol(): { pauseWriting?(): void; resumeWriting?(): void }
+}
 
 /**
  * Calls `pauseWriting` once when the buffer is above (strictly) the high mark and `resumeWriting` once when it is at

@@ -16,7 +16,7 @@ let lingering = 0
  * process alive. Errors of the socket are dropped. Whose `push` and listeners it had must be done with it.
  */
 export function lingeringClose(socket: Socket): void {
-  if (lingering >= MOST) return void socket.destroy()
+  if (lingering >= MOST) return socket.destroySoon()
   lingering++
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   timer.unref()

@@ -8,8 +8,9 @@
  * (Above 400 lines: reading, writing and the end of a connection are one state machine.)
  */
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { toBytes } from '../bytes/allocate.ts'
-import { ConnectionLostError, InvalidStateError, TimeoutError } from '../errors.ts'
+import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
 import { rejected, type WaitOptions } from '../wait.ts'
@@ -26,6 +27,7 @@ const READ_SIZE = 64 * 1024
 /** What is gathered beyond this goes out at once, within the turn. */
 const GATHER = 64 * 1024
 
+const TLS_INFO: ReadonlySet<string> = new Set(['peercert', 'cipher', 'alpn', 'servername', 'tlsVersion'])
 const TRANSPORT = Symbol('millrace.transport')
 type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
 
@@ -138,12 +140,24 @@ export class SocketTransport extends Transport {
     const socket = this.#socket
     if (name === 'peername') return this.#peername()
     if (name === 'socket') return socket
+    if (TLS_INFO.has(name)) return this.#tlsInfo(name)
     if (name !== 'sockname') return undefined
     // A socket that is closed no longer knows it.
     if (this.#sockname === undefined && !socket.destroyed) {
       this.#sockname = socket.localPort === undefined ? '' : [socket.localAddress!, socket.localPort]
     }
     return this.#sockname
+  }
+
+  #tlsInfo(name: string): unknown {
+    const secured = securedOf(this.#socket)
+    if (secured === undefined) return undefined
+    if (name === 'alpn') return secured.alpnProtocol || undefined
+    if (name === 'servername') return (secured as { servername?: string | false }).servername || undefined
+    if (name === 'tlsVersion') return secured.getProtocol()
+    if (name === 'cipher') return secured.getCipher()
+    const certificate: object | null = secured.getPeerCertificate()
+    return Object.keys(certificate ?? {}).length > 0 ? certificate : undefined
   }
 
   override setProtocol(protocol: AnyProtocol): void {
@@ -222,7 +236,7 @@ export class SocketTransport extends Transport {
     } catch (error) {
       return this.#fail(error)
     }
-    if (!keepOpen) this.close()
+    if (!keepOpen || !this.canWriteEof()) this.close()
   }
 
   /** Delivers what was held, then lets the handle read. */
@@ -262,8 +276,10 @@ export class SocketTransport extends Transport {
     return this.#output?.unsent ?? 0
   }
 
+  /** With TLS only from version 1.3 on: before, the end of one direction was the end of both. */
   override canWriteEof(): boolean {
-    return true
+    const secured = securedOf(this.#socket)
+    return secured === undefined || secured.getProtocol() === 'TLSv1.3'
   }
 
   override write(data: Uint8Array | string): void {
@@ -296,6 +312,7 @@ export class SocketTransport extends Transport {
   }
 
   override writeEof(): void {
+    if (!this.canWriteEof()) throw new NotImplementedError(`writeEof() on a TLS connection before version 1.3`)
     if (this.#closing || this.#eofWritten) return
     this.#eofWritten = true
     this.#flush()
@@ -365,8 +382,10 @@ export class SocketTransport extends Transport {
     if (this.#left) return
     this.#left = true
     const { remotePort, bytesWritten } = this.#socket
-    const sending = (this.#unread || this.#paused) && !this.#peerEnded
-    if (!sending || this.#down || bytesWritten === 0 || remotePort === undefined) return this.#destroy()
+    const sending = (this.#unread || this.#paused) && !this.#peerEnded && bytesWritten > 0 && remotePort !== undefined
+    // With TLS the peer is told of the end, so that it can tell it from a connection that was cut.
+    const tellsEnd = securedOf(this.#socket) !== undefined
+    if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
     lingeringClose(this.#socket)
     process.nextTick(finish, this)
   }
@@ -377,7 +396,9 @@ export class SocketTransport extends Transport {
     this.#closing = true
     if (this.#error === null || this.#down) this.#aborted = true
     this.#drop()
-    if (reset && this.#socket.remotePort !== undefined) this.#socket.resetAndDestroy()
+    // Node cannot reset what is below TLS; it is closed, without the word that would make it an orderly end.
+    const canReset = this.#socket.remotePort !== undefined && securedOf(this.#socket) === undefined
+    if (reset && canReset) this.#socket.resetAndDestroy()
     this.#destroy()
   }
 
@@ -405,8 +426,11 @@ export class SocketTransport extends Transport {
 
   #failed(error: NodeJS.ErrnoException): void {
     if (this.#error !== null || this.#aborted || this.#lost) return
-    this.#lostTo(`${error.syscall === undefined ? '' : `${error.syscall} `}${error.code ?? error.message}`, error)
-    if (typeof error.errno !== 'number') this.#report(error)
+    // What TLS says of the peer's records has no number, but a library and a reason.
+    const { reason } = error as { reason?: string }
+    const what = reason ?? error.code ?? error.message
+    this.#lostTo(error.syscall === undefined ? what : `${error.syscall} ${what}`, error)
+    if (typeof error.errno !== 'number' && reason === undefined) this.#report(error)
   }
 
   #lostTo(what: string, cause: Error): void {
@@ -486,6 +510,12 @@ export class SocketTransport extends Transport {
     const peername = this.#peername()
     return peername === null ? '(unknown)' : formatAddress(peername)
   }
+}
+
+/** The socket as one with TLS, if it is one. */
+function securedOf(socket: Socket): TLSSocket | undefined {
+  const secured = socket as Socket & Partial<Pick<TLSSocket, 'encrypted'>>
+  return secured.encrypted === true ? (socket as TLSSocket) : undefined
 }
 
 function onPush(this: Socket, chunk: Buffer | null): boolean {

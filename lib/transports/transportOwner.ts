@@ -1,6 +1,6 @@
 import { printError, type ErrorHandler } from '../diagnostics.ts'
 import { ConnectionLostError } from '../errors.ts'
-import { peerOf, type Transport } from '../transport.ts'
+import { peerOf, type BaseTransport, type Transport } from '../transport.ts'
 
 /** Who made a transport: the server that accepted it, or the call that connected it. One for all its transports. */
 export interface TransportOwner {
@@ -17,10 +17,10 @@ export interface TransportOwner {
 }
 
 /** Hands an error to `handler`, or prints it. A handler that throws does no harm: both errors are printed then. */
-export function reportTo(
-  handler: ErrorHandler<Transport> | undefined,
+export function reportTo<T extends Pick<BaseTransport, 'getExtraInfo'>>(
+  handler: ErrorHandler<T> | undefined,
   error: unknown,
-  transport: Transport | undefined,
+  transport: T | undefined,
 ): void {
   const peer = transport === undefined ? '(none yet)' : (peerOf(transport) ?? '(unknown)')
   if (handler === undefined) {

@@ -1,0 +1,139 @@
+/** What TLS needs of those who listen and dial: options, handshakes, and errors that say what is wrong. */
+import type { Socket } from 'node:net'
+import * as tls from 'node:tls'
+import { TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
+
+/** Times of TLS, in milliseconds. */
+export interface TlsTimes {
+  /** How long the handshake may take; 60,000 by default. */
+  tlsHandshakeTimeoutMs?: number | undefined
+}
+
+/** TLS from the dialling side. */
+export interface TlsClientOptions extends TlsTimes {
+  /**
+   * `true`, or options of `tls.connect`: `ca`, `cert`, `key`, `ALPNProtocols`, `session`, … A server whose certificate
+   * is not to be trusted is refused.
+   */
+  tls?: boolean | TlsConnectOptions | undefined
+  /** The name that the server's certificate must have, and that it is asked for; the `host` by default. */
+  serverHostname?: string | undefined
+}
+
+/** TLS from the listening side. */
+export interface TlsServerOptions extends TlsTimes {
+  /** Options of `tls.createServer`: `cert`, `key`, `ca`, `requestCert`, `ALPNProtocols`, `SNICallback`, … */
+  tls?: tls.TlsOptions | undefined
+}
+
+/** Those options of `tls.connect` that tell nothing of where to connect to. */
+export type TlsConnectOptions = tls.SecureContextOptions &
+  Pick<
+    tls.ConnectionOptions,
+    | 'ALPNProtocols'
+    | 'checkServerIdentity'
+    | 'enableTrace'
+    | 'minDHSize'
+    | 'pskCallback'
+    | 'rejectUnauthorized'
+    | 'secureContext'
+    | 'servername'
+    | 'session'
+  >
+
+export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
+
+/** Throws for options that make no sense, before anything is opened. */
+export function checkTlsClient(options: TlsClientOptions): void {
+  checkTime(options)
+  const { tls: given, serverHostname } = options
+  if (serverHostname !== undefined && !given) throw new TypeError('serverHostname is only for TLS: pass tls as well')
+}
+
+/** Throws for options that make no sense, before anything is opened. */
+export function checkTlsServer(options: TlsServerOptions): void {
+  checkTime(options)
+  if (options.tls !== undefined && (typeof options.tls !== 'object' || options.tls === null)) {
+    throw new TypeError('tls must be the options of a TLS server, with a certificate and a key')
+  }
+}
+
+function checkTime({ tlsHandshakeTimeoutMs }: TlsTimes): void {
+  if (tlsHandshakeTimeoutMs !== undefined && !(tlsHandshakeTimeoutMs > 0)) {
+    throw new RangeError(`tlsHandshakeTimeoutMs must be above 0, not ${tlsHandshakeTimeoutMs}`)
+  }
+}
+
+/**
+ * Shakes hands as the client over a connected socket. Calls `done` once, with the socket to use from now on or with the
+ * error; then nothing is left open. Returns how to give up.
+ */
+export function shakeHands(
+  socket: Socket,
+  peer: PeerName,
+  options: TlsClientOptions & { host?: string | undefined },
+  done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
+): void {
+  const { tls: given, tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options
+  const { servername, ...context } = (typeof given === 'object' ? given : {}) as TlsConnectOptions
+  const name = servername ?? options.serverHostname ?? options.host
+  // In the middle of a handshake, the end of one direction is the end.
+  socket.allowHalfOpen = false
+  const secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  const settle = (error?: Error): void => {
+    clearTimeout(timer)
+    secured.off('error', failed)
+    secured.off('secureConnect', settle)
+    if (error === undefined) {
+      secured.allowHalfOpen = true
+      return done(undefined, secured)
+    }
+    // What else goes wrong with it is of no interest.
+    secured.on('error', () => {})
+    secured.destroy()
+    socket.destroy()
+    done(error)
+  }
+  const failed = (error: Error): void => settle(handshakeError(peer, error))
+  const late = (): void => settle(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
+  const timer = setTimeout(late, Math.min(tlsHandshakeTimeoutMs, 0x7fffffff)).unref()
+  secured.on('error', failed)
+  secured.on('secureConnect', settle as () => void)
+}
+
+/** An address is no name that could be asked for, but the certificate must be for it. */
+function nameOf(name: string | undefined): { servername?: string; host?: string } {
+  if (name === undefined || name === '') return {}
+  return /^[\d.]+$|:/.test(name) ? { host: name } : { servername: name }
+}
+
+/** Node's error as one that names the peer and says what it may be. */
+export function handshakeError(peer: PeerName, error: Error, socket?: tls.TLSSocket): TlsHandshakeError {
+  // Node destroys a client that it does not trust, and tells only of the destruction.
+  const refused = socket?.authorizationError
+  const reason = refused ? `the certificate of the client is refused (${String(refused)})` : reasonOf(error)
+  return new TlsHandshakeError(peer, reason, { cause: error })
+}
+
+function reasonOf(error: Error): string {
+  // OpenSSL's own message begins with a thread's number and ends with a line of its source.
+  const { code = '', reason = error.message } = error as { code?: string; reason?: string }
+  const hint = HINTS.find(([pattern]) => pattern.test(code))?.[1]
+  return hint === undefined ? reason : `${hint} (${reason})`
+}
+
+const HINTS: readonly [code: RegExp, hint: string][] = [
+  [/HTTP_REQUEST/, 'the client does not speak TLS, but HTTP'],
+  [
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNEXPECTED_MESSAGE|BAD_RECORD_TYPE/,
+    'the other end does not seem to speak TLS',
+  ],
+  [/CERT_HAS_EXPIRED/, 'the certificate has expired'],
+  [/ALTNAME_INVALID/, 'the certificate is for another name'],
+  [
+    /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
+    'the certificate is not signed by anyone who is trusted: pass its issuer as ca',
+  ],
+  [/HANDSHAKE_TIMEOUT/, 'it took too long'],
+  [/ECONNRESET|EPIPE/, 'the connection was closed in the middle of it'],
+]
