@@ -17,7 +17,7 @@ export {
 } from './streams/streamReader.ts'
 export type { MinRate, ReadOptions } from './streams/readProgress.ts'
 export type { NumberFormat, NumberOf } from './streams/numberFormat.ts'
-export { StreamWriter } from './streams/streamWriter.ts'
+export { StreamWriter, type WriterTlsOptions } from './streams/streamWriter.ts'
 export {
   StreamReaderProtocol,
   type ClientConnectedCallback,
@@ -51,7 +51,7 @@ export {
   type DatagramOptions,
   type DatagramProtocolFactory,
 } from './endpoints/createDatagramEndpoint.ts'
-export type { TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './endpoints/tls.ts'
+export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
 export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
 export {
   BaseProtocol,

@@ -15,6 +15,7 @@
 import { OutgoingBuffer } from './bytes/outgoingBuffer.ts'
 import { NotImplementedError, type PeerName } from './errors.ts'
 import type { AnyProtocol, DatagramProtocol } from './protocol.ts'
+import type { StartTlsOptions } from './tlsOptions.ts'
 import type { WaitOptions } from './wait.ts'
 
 /** What `getExtraInfo` knows; a transport may have more keys, and need not have these. */
@@ -199,6 +200,20 @@ export abstract class WriteTransport extends BaseTransport {
   /** Whether {@link writeEof} is possible. */
   canWriteEof(): boolean {
     return notImplemented(this, 'canWriteEof')
+  }
+
+  /**
+   * Goes over to TLS on a connection that is open: both ends agree on it in their own protocol, then each calls this.
+   * Resolves with the transport to use from now on, over which the same protocol gets its data; it gets no second
+   * `connectionMade`. The old transport is of no use any more. `received` are bytes that have come after the agreement:
+   * they belong to the handshake.
+   *
+   * Everything written must have been sent, by `await flush()`: else InvalidStateError. When the handshake fails, or
+   * `signal` aborts, it rejects with the reason, the connection is closed, and `connectionLost` gets the reason too.
+   * (asyncio: `loop.start_tls`.)
+   */
+  startTls(_options: StartTlsOptions, _received?: Uint8Array): Promise<Transport> {
+    return notImplemented(this, 'startTls')
   }
 
   /** Closes at once: what is buffered is dropped. With `reset` the peer is told by a reset, if the transport can. */

@@ -4,7 +4,7 @@ import { join, posix } from 'node:path'
 // Leftmost first: a file imports only from its own room and from rooms in front of it.
 const street = [
   ['errors', 'frameEvents', 'diagnostics', 'wait', 'bytes'],
-  ['transport', 'protocol'],
+  ['tlsOptions', 'transport', 'protocol'],
   ['transports'],
   ['endpoints'],
   ['streams'],
@@ -20,8 +20,8 @@ const files = readdirSync(lib, { recursive: true })
   .filter((file) => file.endsWith('.ts'))
 const roomOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/, '')
 
-// Rooms that may use Node's own modules. Framing and protobuf must also run in a browser.
-const nodeRooms = new Set(['diagnostics', 'transports', 'endpoints', 'compression', 'testing'])
+// Rooms that may use Node's own modules (of tlsOptions only the types). Framing and protobuf must also run in a browser.
+const nodeRooms = new Set(['tlsOptions', 'diagnostics', 'transports', 'endpoints', 'compression', 'testing'])
 // Folders and files of other rooms that may, too.
 const nodePlaces = ['streams/interop/']
 const mayUseNode = (file: string): boolean =>

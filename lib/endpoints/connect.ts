@@ -6,9 +6,10 @@ import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.t
 import { SocketTransport } from '../transports/socketTransport.ts'
 import { clientOwner } from '../transports/transportOwner.ts'
 import { formatAddress, type Transport } from '../transport.ts'
+import type { TlsClientOptions } from '../tlsOptions.ts'
+import { checkTlsClient, shakeHands } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
-import { repeatEnd } from './repeatEnd.ts'
-import { checkTlsClient, shakeHands, type TlsClientOptions } from './tls.ts'
+import { repeatEnd } from '../transports/repeatEnd.ts'
 
 /** Options that all connecting functions share. */
 export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'>, TlsClientOptions {

@@ -5,8 +5,9 @@ import * as tls from 'node:tls'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
+import type { TlsServerOptions } from '../tlsOptions.ts'
+import { checkTlsServer, DEFAULT_HANDSHAKE_TIMEOUT_MS } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
-import { checkTlsServer, DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsServerOptions } from './tls.ts'
 import { DEFAULT_BACKLOG, Server, type Listeners } from './server.ts'
 
 /** Options that all listening functions share. */

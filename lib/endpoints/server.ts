@@ -8,9 +8,9 @@ import type { AnyProtocol } from '../protocol.ts'
 import { SocketTransport } from '../transports/socketTransport.ts'
 import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
 import { formatAddress, type Transport } from '../transport.ts'
+import { handshakeError } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, DONE, handled, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
-import { repeatEnd } from './repeatEnd.ts'
-import { handshakeError } from './tls.ts'
+import { repeatEnd } from '../transports/repeatEnd.ts'
 
 /** One address that a server listens on. */
 export interface ServerSocket {

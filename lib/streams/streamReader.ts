@@ -93,6 +93,13 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
     this.#transport = transport
   }
 
+  /** Names another transport for the same connection, after `startTls`. */
+  replaceTransport(transport: Transport): void {
+    this.#transport = transport
+    this.#paused = false
+    if (this.#pending === undefined && this.#queue.length > this.#high) this.#pause()
+  }
+
   /** Adds bytes at the end. The chunk is kept, not copied. Throws {@link InvalidStateError} after `feedEof()`. */
   feedData(data: Uint8Array): void {
     if (this.#eof) throw new InvalidStateError(`feedData of ${data.length} bytes after feedEof()`)

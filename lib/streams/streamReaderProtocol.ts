@@ -141,6 +141,17 @@ export class StreamReaderProtocol<
     return this.#closedWaiters.wait(options, () => `waitClosed of the connection with ${peerOf(this.#transport)}`)
   }
 
+  /** Whether the connection was accepted by a server, not dialled. */
+  get serverSide(): boolean {
+    return this.#clientConnected !== undefined
+  }
+
+  /** Goes on with another transport for the same connection, after `startTls`. */
+  replaceTransport(transport: Transport): void {
+    this.#transport = transport
+    this.reader.replaceTransport(transport)
+  }
+
   /** What `writer.disconnected` is: the reason of the loss, or `null` for an end. */
   get disconnected(): Promise<Error | null> {
     this.#disconnected ??= new Waiter()

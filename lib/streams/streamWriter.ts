@@ -1,3 +1,4 @@
+import type { StartTlsAsClient, StartTlsAsServer, StartTlsOptions } from '../tlsOptions.ts'
 import { peerOf, type BufferLimits, type ExtraInfo, type Transport } from '../transport.ts'
 import { abortedOnEntry, handled, nextTurn, rejected, type WaitOptions } from '../wait.ts'
 import type { StreamReader } from './streamReader.ts'
@@ -6,8 +7,15 @@ import type { StreamReaderProtocol } from './streamReaderProtocol.ts'
 /** A loop of writes and drains must let the event loop look at its sockets now and then; so often does no harm. */
 const DRAINS_PER_TURN = 2048
 
+/** As for a transport, but the side is known: see {@link StreamWriter.startTls}. */
+export type WriterTlsOptions = Pick<WaitOptions, 'signal' | 'scope'> &
+  (StartTlsAsClient | Omit<StartTlsAsServer, 'serverSide'>)
+
 /** What a writer asks of its protocol: any StreamReaderProtocol, whatever classes it is made for. */
-type WriterProtocol = Pick<StreamReaderProtocol, 'needsDrain' | 'drainHelper' | 'waitClosed' | 'disconnected'>
+type WriterProtocol = Pick<
+  StreamReaderProtocol,
+  'needsDrain' | 'drainHelper' | 'waitClosed' | 'disconnected' | 'serverSide' | 'replaceTransport'
+>
 
 /**
  * Writes bytes to a connection. Made by `openConnection` and `startServer`; subclass it for a wire format of your own
@@ -17,16 +25,21 @@ type WriterProtocol = Pick<StreamReaderProtocol, 'needsDrain' | 'drainHelper' | 
  * warning.
  */
 export class StreamWriter implements AsyncDisposable {
-  readonly transport: Transport
+  #transport: Transport
   readonly #protocol: WriterProtocol
   readonly #reader: StreamReader<unknown> | undefined
   #drains = 0
 
   constructor(transport: Transport, protocol: WriterProtocol, reader?: StreamReader<unknown>) {
-    this.transport = transport
+    this.#transport = transport
     this.#protocol = protocol
     this.#reader = reader
     abandoned?.register(this, transport)
+  }
+
+  /** The connection below; another one after {@link startTls}. */
+  get transport(): Transport {
+    return this.#transport
   }
 
   /** Writes bytes, or a string as UTF-8. Never waits: follow it by `await writer.drain()`. */
@@ -105,6 +118,24 @@ export class StreamWriter implements AsyncDisposable {
    */
   get disconnected(): Promise<Error | null> {
     return this.#protocol.disconnected
+  }
+
+  /**
+   * Goes over to TLS on the open connection: first sends what is written, then shakes hands, as the client or, on a
+   * connection that a server has accepted, as the server. What the reader has received counts as part of the handshake.
+   * Reader and writer go on over the new transport.
+   *
+   * Rejects like {@link flush}, and with TlsHandshakeError, TimeoutError or the reason of `signal`: then the connection
+   * is closed. No read may be waiting: InvalidStateError. (asyncio: `StreamWriter.start_tls`.)
+   */
+  async startTls(options: WriterTlsOptions): Promise<void> {
+    await this.flush(options)
+    const { serverSide } = this.#protocol
+    const received = this.#reader?.tryRead()
+    const transport = await this.#transport.startTls({ serverSide, ...options } as StartTlsOptions, received)
+    this.#transport = transport
+    this.#protocol.replaceTransport(transport)
+    abandoned?.register(this, transport)
   }
 
   /** Sends what is written, then closes. To wait for the end: {@link waitClosed}. */

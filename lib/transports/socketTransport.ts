@@ -13,12 +13,15 @@ import { toBytes } from '../bytes/allocate.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
-import { rejected, type WaitOptions } from '../wait.ts'
+import type { StartTlsOptions } from '../tlsOptions.ts'
+import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import { lingeringClose } from './lingeringClose.ts'
+import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
+import { checkTlsClient, checkTlsServer, serveHands, shakeHands } from './tlsHandshake.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
 
@@ -100,6 +103,11 @@ export class SocketTransport extends Transport {
 
   /** Calls `connectionMade`; reading begins in the next turn, unless the protocol has paused it. */
   start(): void {
+    publishOpen(this, this.#owner.side)
+    this.#begin(true)
+  }
+
+  #begin(isNew = false): void {
     const socket = this.#socket
     socket[TRANSPORT] = this
     socket.push = onPush
@@ -113,9 +121,8 @@ export class SocketTransport extends Transport {
     }
     if (socket.readableLength > 0) this.#held = socket.read() as Buffer
     this.#owner.attach(this)
-    publishOpen(this, this.#owner.side)
     try {
-      ;(this.#protocol as Partial<Protocol>).connectionMade?.(this)
+      if (isNew) (this.#protocol as Partial<Protocol>).connectionMade?.(this)
     } catch (error) {
       this.#report(error)
     }
@@ -357,7 +364,8 @@ export class SocketTransport extends Transport {
 
   #afterFlush(): void {
     this.#flow?.maybeResumeProtocol()
-    if (this.getWriteBufferSize() > 0) return
+    // Lost it is also when the socket has been handed over.
+    if (this.#lost || this.getWriteBufferSize() > 0) return
     if (this.#closing) this.#leave()
     else if (this.#eofWritten && !this.#socket.writableEnded) this.#socket.end()
   }
@@ -388,6 +396,60 @@ export class SocketTransport extends Transport {
     if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
     lingeringClose(this.#socket)
     process.nextTick(finish, this)
+  }
+
+  override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
+    const unsent = this.getWriteBufferSize()
+    try {
+      if (this.#closing) throw new InvalidStateError('startTls() on a connection that is closing')
+      if (unsent > 0) throw new InvalidStateError(`startTls() with ${unsent} bytes unsent: await flush() first`)
+      if (options.serverSide === true) checkTlsServer(options)
+      else checkTlsClient(options)
+    } catch (error) {
+      return rejected(error)
+    }
+    const aborted = abortedOnEntry(options)
+    if (aborted !== undefined) return rejected(aborted.reason)
+    const peer = this.#peer()
+    const socket = this.#release()
+    if (received !== undefined && received.length > 0) socket.unshift(received)
+    const lost = (error: Error | null): void => {
+      socket.destroy()
+      this.#lost = false
+      this.#error = error
+      process.nextTick(finish, this)
+    }
+    const waiter = new Waiter<Transport>(options, undefined, () => lost(null))
+    const done = (error: Error | undefined, secured?: TLSSocket): void => {
+      if (waiter.settled) return void secured?.destroy()
+      if (error !== undefined) {
+        lost(error)
+        return waiter.reject(error)
+      }
+      const path = this.#unixPeer || (typeof this.#sockname === 'string' ? this.#sockname : '')
+      const next = new SocketTransport(secured!, this.#protocol, this.#owner, path)
+      next.#begin()
+      repeatEnd(secured!)
+      this.#owner.detach(this)
+      waiter.resolve(next)
+    }
+    if (options.serverSide === true) serveHands(socket, peer, options, done)
+    else shakeHands(socket, peer, options, done)
+    return waiter.promise
+  }
+
+  /** Lets go of the socket, as if nothing had been read that was not delivered. This transport is of no use any more. */
+  #release(): Socket {
+    const socket = this.#socket
+    this.#closing = this.#lost = true
+    socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
+    socket.setTimeout(0)
+    socket.on('error', () => {})
+    delete (socket as Partial<Socket>).push
+    if (this.#held !== undefined) socket.unshift(this.#held)
+    if (this.#heldEof) socket.push(null)
+    this.#held = this.#output = undefined
+    return socket
   }
 
   /** With `reset` the peer of a TCP connection gets a reset at once, instead of an orderly end. */

@@ -1,45 +1,8 @@
-/** What TLS needs of those who listen and dial: options, handshakes, and errors that say what is wrong. */
+/** Handshakes over connected sockets, and errors that say what is wrong with them. */
 import type { Socket } from 'node:net'
 import * as tls from 'node:tls'
 import { TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
-
-/** Times of TLS, in milliseconds. */
-export interface TlsTimes {
-  /** How long the handshake may take; 60,000 by default. */
-  tlsHandshakeTimeoutMs?: number | undefined
-}
-
-/** TLS from the dialling side. */
-export interface TlsClientOptions extends TlsTimes {
-  /**
-   * `true`, or options of `tls.connect`: `ca`, `cert`, `key`, `ALPNProtocols`, `session`, … A server whose certificate
-   * is not to be trusted is refused.
-   */
-  tls?: boolean | TlsConnectOptions | undefined
-  /** The name that the server's certificate must have, and that it is asked for; the `host` by default. */
-  serverHostname?: string | undefined
-}
-
-/** TLS from the listening side. */
-export interface TlsServerOptions extends TlsTimes {
-  /** Options of `tls.createServer`: `cert`, `key`, `ca`, `requestCert`, `ALPNProtocols`, `SNICallback`, … */
-  tls?: tls.TlsOptions | undefined
-}
-
-/** Those options of `tls.connect` that tell nothing of where to connect to. */
-export type TlsConnectOptions = tls.SecureContextOptions &
-  Pick<
-    tls.ConnectionOptions,
-    | 'ALPNProtocols'
-    | 'checkServerIdentity'
-    | 'enableTrace'
-    | 'minDHSize'
-    | 'pskCallback'
-    | 'rejectUnauthorized'
-    | 'secureContext'
-    | 'servername'
-    | 'session'
-  >
+import type { TlsClientOptions, TlsConnectOptions, TlsServerOptions, TlsTimes } from '../tlsOptions.ts'
 
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
 
@@ -99,6 +62,30 @@ export function shakeHands(
   const timer = setTimeout(late, Math.min(tlsHandshakeTimeoutMs, 0x7fffffff)).unref()
   secured.on('error', failed)
   secured.on('secureConnect', settle as () => void)
+}
+
+/** Shakes hands as the server over a connected socket; otherwise like `shakeHands`. */
+export function serveHands(
+  socket: Socket,
+  peer: PeerName,
+  options: TlsServerOptions,
+  done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
+): void {
+  const handshakeTimeout = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
+  socket.allowHalfOpen = false
+  // A server that never listens: only its side of a handshake is wanted.
+  const server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
+  server.on('secureConnection', (secured) => {
+    secured.allowHalfOpen = true
+    done(undefined, secured)
+  })
+  server.on('tlsClientError', (error, secured) => {
+    secured.destroy()
+    socket.destroy()
+    const late = (error as NodeJS.ErrnoException).code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
+    done(late ? new TimeoutError(`TLS handshake with ${peer}`, handshakeTimeout) : handshakeError(peer, error, secured))
+  })
+  server.emit('connection', socket)
 }
 
 /** An address is no name that could be asked for, but the certificate must be for it. */
