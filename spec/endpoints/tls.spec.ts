@@ -5,9 +5,11 @@ import { createServer, type TcpListenOptions } from '../../lib/endpoints/listen.
 import type { Server } from '../../lib/endpoints/server.ts'
 import { ConnectionLostError, NotImplementedError, TimeoutError, TlsHandshakeError } from '../../lib/errors.ts'
 import { openConnection, openUnixConnection, startServer, startUnixServer } from '../../lib/streams/open.ts'
+import type { Protocol } from '../../lib/protocol.ts'
+import type { Transport } from '../../lib/transport.ts'
 import type { StreamReader } from '../../lib/streams/streamReader.ts'
 import type { StreamWriter } from '../../lib/streams/streamWriter.ts'
-import { transportChecks } from '../../lib/testing/checkTransport.ts'
+import { transportChecks, type MakePair } from '../../lib/testing/checkTransport.ts'
 import {
   netDefer,
   netDial,
@@ -330,33 +332,31 @@ describe('TLS', () => {
     expect(String(await second.reader.read())).toBe('early\n')
   })
 
-  describe.each<['TLSv1.3' | 'TLSv1.2']>([['TLSv1.3']])('checkTransport over %s', (version) => {
-    it.each(transportChecks.map((check) => [check.name, check] as const))('%s', async (_, check) => {
-      await check.run(async (client, server) => {
-        const accepted = netPromise<import('../../lib/transport.ts').Transport>()
-        const made = (server as Partial<NetRecorder>).connectionMade
-        Object.assign(server, {
-          connectionMade(transport: import('../../lib/transport.ts').Transport) {
-            accepted.resolve(transport)
-            made?.call(server as NetRecorder, transport)
-          },
-        })
-        const listening = await createServer(() => server, {
-          host: HOST,
-          tls: { ...serverTls, minVersion: version, maxVersion: version },
-          onConnectionError: () => {},
-        })
-        netStop(listening)
-        const [transport] = await createConnection(() => client, {
-          host: HOST,
-          port: listening.sockets[0]!.port,
-          tls: clientTls,
-          serverHostname: 'localhost',
-          onConnectionError: () => {},
-        })
-        return [transport, await accepted.promise]
+  describe('checkTransport', () => {
+    const makePair: MakePair = async (client, server) => {
+      const accepted = netPromise<Transport>()
+      const made = (server as Partial<Protocol>).connectionMade
+      Object.assign(server, {
+        connectionMade(transport: Transport) {
+          accepted.resolve(transport)
+          made?.call(server as Protocol, transport)
+        },
       })
-    })
+      const onConnectionError = (): void => {}
+      const listening = await createServer(() => server, { host: HOST, tls: serverTls, onConnectionError })
+      netStop(listening)
+      const [transport] = await createConnection(() => client, {
+        host: HOST,
+        port: listening.sockets[0]!.port,
+        tls: clientTls,
+        serverHostname: 'localhost',
+        onConnectionError,
+      })
+      return [transport, await accepted.promise]
+    }
+    makePair.turnsPerWrite = 3
+
+    it.each(transportChecks.map((check) => [check.name, check] as const))('%s', (_, check) => check.run(makePair))
   })
 
   describe('with others that speak it', () => {
