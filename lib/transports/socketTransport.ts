@@ -23,6 +23,7 @@ import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
 import { checkTlsClient, checkTlsServer, serveHands, shakeHands } from './tlsHandshake.ts'
 import type { TransportOwner } from './transportOwner.ts'
+import { securedOf, tlsInfo, TLS_INFO } from './tlsInfo.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
 
 /** The most that Node reads at a time. */
@@ -30,7 +31,6 @@ const READ_SIZE = 64 * 1024
 /** What is gathered beyond this goes out at once, within the turn. */
 const GATHER = 64 * 1024
 
-const TLS_INFO: ReadonlySet<string> = new Set(['peercert', 'cipher', 'alpn', 'servername', 'tlsVersion'])
 const TRANSPORT = Symbol('millrace.transport')
 type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
 
@@ -147,24 +147,14 @@ export class SocketTransport extends Transport {
     const socket = this.#socket
     if (name === 'peername') return this.#peername()
     if (name === 'socket') return socket
-    if (TLS_INFO.has(name)) return this.#tlsInfo(name)
+    const secured = securedOf(socket)
+    if (secured !== undefined && TLS_INFO.has(name)) return tlsInfo(secured, name)
     if (name !== 'sockname') return undefined
     // A socket that is closed no longer knows it.
     if (this.#sockname === undefined && !socket.destroyed) {
       this.#sockname = socket.localPort === undefined ? '' : [socket.localAddress!, socket.localPort]
     }
     return this.#sockname
-  }
-
-  #tlsInfo(name: string): unknown {
-    const secured = securedOf(this.#socket)
-    if (secured === undefined) return undefined
-    if (name === 'alpn') return secured.alpnProtocol || undefined
-    if (name === 'servername') return (secured as { servername?: string | false }).servername || undefined
-    if (name === 'tlsVersion') return secured.getProtocol()
-    if (name === 'cipher') return secured.getCipher()
-    const certificate: object | null = secured.getPeerCertificate()
-    return Object.keys(certificate ?? {}).length > 0 ? certificate : undefined
   }
 
   override setProtocol(protocol: AnyProtocol): void {
@@ -572,12 +562,6 @@ export class SocketTransport extends Transport {
     const peername = this.#peername()
     return peername === null ? '(unknown)' : formatAddress(peername)
   }
-}
-
-/** The socket as one with TLS, if it is one. */
-function securedOf(socket: Socket): TLSSocket | undefined {
-  const secured = socket as Socket & Partial<Pick<TLSSocket, 'encrypted'>>
-  return secured.encrypted === true ? (socket as TLSSocket) : undefined
 }
 
 function onPush(this: Socket, chunk: Buffer | null): boolean {
