@@ -10,6 +10,7 @@ const count = Number(process.argv[3] ?? 7)
 const node = (name, file, ...args) => ({ name, command: process.execPath, args: [server(file), ...args] })
 const peers = [
   node('by hand over net', 'raw.mjs'),
+  node('by hand, two bare awaits', 'raw-await.mjs'),
   node('FramedProtocol', 'framed.mjs', 'protocol'),
   node('await readMessage + drain', 'framed.mjs', 'await'),
   node('for await + drain', 'framed.mjs', 'for await'),
