@@ -51,6 +51,13 @@ export {
   type DatagramOptions,
   type DatagramProtocolFactory,
 } from './endpoints/createDatagramEndpoint.ts'
+export {
+  subprocessExec,
+  subprocessShell,
+  type Stdio,
+  type SubprocessOptions,
+  type SubprocessProtocolFactory,
+} from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
 export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
 export {
@@ -77,6 +84,7 @@ export {
   LimitOverrunError,
   MillraceError,
   NotImplementedError,
+  ProcessLookupError,
   TimeoutError,
   TlsHandshakeError,
   UnknownTypeError,

@@ -30,6 +30,7 @@ describe('the public names', () => {
        "MillraceError",
        "NotImplementedError",
        "OutgoingBuffer",
+       "ProcessLookupError",
        "Protocol",
        "ReadTransport",
        "Server",
@@ -58,6 +59,8 @@ describe('the public names', () => {
        "openUnixConnection",
        "startServer",
        "startUnixServer",
+       "subprocessExec",
+       "subprocessShell",
        "toNodeStream",
        "toWeb",
      ]
