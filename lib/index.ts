@@ -24,6 +24,14 @@ export {
   type StreamReaderProtocolOptions,
   type WriterFactory,
 } from './streams/streamReaderProtocol.ts'
+export {
+  createSubprocessExec,
+  createSubprocessShell,
+  type PipeStream,
+  type ProcessOf,
+  type ProcessOptions,
+} from './streams/createSubprocessExec.ts'
+export { Process, type Communicated } from './streams/process.ts'
 export { fromNodeStream, type FromStreamOptions } from './streams/interop/fromNodeStream.ts'
 export { fromWeb, type WebPair } from './streams/interop/fromWeb.ts'
 export type { StreamPair } from './streams/interop/halves.ts'
