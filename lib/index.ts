@@ -32,6 +32,7 @@ export {
   type ProcessOptions,
 } from './streams/createSubprocessExec.ts'
 export { Process, type Communicated } from './streams/process.ts'
+export { openStdio } from './streams/openStdio.ts'
 export { fromNodeStream, type FromStreamOptions } from './streams/interop/fromNodeStream.ts'
 export { fromWeb, type WebPair } from './streams/interop/fromWeb.ts'
 export type { StreamPair } from './streams/interop/halves.ts'
@@ -47,6 +48,7 @@ export {
   type UnixConnectOptions,
 } from './endpoints/connect.ts'
 export { connectDuplex, type DuplexOptions } from './endpoints/connectDuplex.ts'
+export { connectReadPipe, connectStdio, connectWritePipe, type PipeOptions } from './endpoints/connectPipe.ts'
 export {
   createServer,
   createUnixServer,

@@ -6,7 +6,7 @@
  */
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { toBytes } from '../bytes/allocate.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
@@ -174,7 +174,9 @@ export class WritePipeTransport extends Transport {
     if (stream.writableEnded) return
     stream.end()
     stream.once('finish', () => {
-      stream.destroy()
+      // Of a stream with another side that side may still be read from; a socket would stay open.
+      if (stream instanceof Socket || !(stream as Writable & Partial<Pick<Readable, 'readable'>>).readable)
+        stream.destroy()
       this.#requestLoss()
     })
   }

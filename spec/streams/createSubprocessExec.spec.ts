@@ -108,7 +108,7 @@ describe('the streams of a process', () => {
     child.kill()
     await expect(child.stdin.drain()).rejects.toThrow(ConnectionLostError)
     await expect(child.stdin.waitClosed()).rejects.toThrow(ConnectionLostError)
-    expect(child.returncode).toBe(-9)
+    expect(await child.wait()).toBe(-9)
   })
 
   it('hold back a child that floods, until it is read', async () => {
