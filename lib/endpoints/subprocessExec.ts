@@ -107,7 +107,7 @@ function start<P extends Partial<SubprocessProtocol>>(
   const waiter = new Waiter<[SubprocessTransport, P]>(options, () => `start of ${program}`, discard)
   child.on('error', (error) => {
     if (waiter.settled) return
-    for (const stream of child.stdio) (stream as { destroy?(): void } | null)?.destroy?.()
+    for (const pipe of takePipes(child)) pipe?.destroy()
     waiter.reject(explained(error, options.cwd))
   })
   child.once('spawn', () => {

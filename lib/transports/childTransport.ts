@@ -179,8 +179,10 @@ export class ChildTransport extends SubprocessTransport {
 
 /** The pipes of a child that was just spawned; it has none any more. To get rid of one, destroy it. */
 export function takePipes(child: ChildProcess): (Socket | undefined)[] {
-  const pipes = child.stdio.map((stream, fd) => (stream == null ? undefined : rehouse(stream as Socket, fd === 0)))
-  ;(child.stdio as (Stream | null)[]).fill(null)
+  // There are none at all if the descriptors ran out.
+  const stdio = (child.stdio ?? []) as (Stream | null)[]
+  const pipes = stdio.map((stream, fd) => (stream === null ? undefined : rehouse(stream as Socket, fd === 0)))
+  stdio.fill(null)
   Object.assign(child, { stdin: null, stdout: null, stderr: null })
   return pipes
 }

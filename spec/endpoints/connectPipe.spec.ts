@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { constants, fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,18 +9,8 @@ import { connectReadPipe, connectWritePipe } from '../../lib/endpoints/connectPi
 import { ConnectionLostError, InvalidStateError, NotImplementedError } from '../../lib/errors.ts'
 import { BufferedProtocol } from '../../lib/protocol.ts'
 import type { ReadTransport, WriteTransport } from '../../lib/transport.ts'
+import { systemPipe } from '../support/systemPipe.ts'
 import { netDefer, netError, netListen, netPromise, netProgram, NetRecorder, netTurns } from '../support/netTools.ts'
-
-/** Both ends of a pipe of the system. Whoever uses one closes it. */
-function pipe(): { reading: number; writing: number } {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-'))
-  const path = join(folder, 'fifo')
-  spawnSync('mkfifo', [path])
-  const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const writing = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
-  rmSync(folder, { recursive: true })
-  return { reading, writing }
-}
 
 function isOpen(fd: number): boolean {
   try {
@@ -38,7 +28,7 @@ function connected(protocol = new NetRecorder()): {
   output: WriteTransport
   fds: { reading: number; writing: number }
 } {
-  const fds = pipe()
+  const fds = systemPipe()
   const writer = new NetRecorder()
   const [input, reader] = connectReadPipe(() => protocol, fds.reading, { onConnectionError() {} })
   const [output] = connectWritePipe(() => writer, fds.writing, { onConnectionError() {} })
@@ -172,7 +162,7 @@ describe('connectReadPipe and connectWritePipe over a pipe (A58)', () => {
   })
 
   it('read into the memory of a BufferedProtocol', async () => {
-    const { reading, writing } = pipe()
+    const { reading, writing } = systemPipe()
     const { promise: lost, resolve } = netPromise<Error | null>()
     const memory = Buffer.alloc(4)
     let text = ''
@@ -270,7 +260,7 @@ describe('connectReadPipe and connectWritePipe over other things', () => {
   })
 
   it('leave nothing open when the factory throws', async () => {
-    const { reading, writing } = pipe()
+    const { reading, writing } = systemPipe()
     const failing = (): NetRecorder => {
       throw new Error('no protocol')
     }

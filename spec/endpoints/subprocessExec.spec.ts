@@ -5,7 +5,7 @@ import { subprocessExec, subprocessShell, type SubprocessOptions } from '../../l
 import { ConnectionLostError, ProcessLookupError } from '../../lib/errors.ts'
 import { SubprocessProtocol } from '../../lib/protocol.ts'
 import type { SubprocessTransport } from '../../lib/transport.ts'
-import { netDefer, netError, netTurns, NetWatched } from '../support/netTools.ts'
+import { netDefer, netError, netProgram, netTurns, NetWatched } from '../support/netTools.ts'
 
 /** Keeps what happens to it. */
 class Recorder extends SubprocessProtocol {
@@ -197,6 +197,23 @@ describe('subprocessExec (A61)', () => {
     expect((await starting).message).toBe('meanwhile')
     await netTurns()
     expect(made).toEqual([])
+  })
+
+  it('rejects when the descriptors run out, and works again when there are some', async () => {
+    const child = netProgram(
+      `
+      import { closeSync, openSync } from 'node:fs'
+      import { subprocessExec } from 'millrace'
+      const start = () => subprocessExec(() => ({}), 'true')
+      const taken = []
+      try { for (;;) taken.push(openSync('/dev/null')) } catch (error) { console.log(error.code) }
+      await start().catch((error) => console.log(error.code, error.syscall))
+      taken.forEach(closeSync)
+      const [transport] = await start()
+      console.log(transport.getPid() > 0)`,
+      { shell: 'ulimit -n 64' },
+    )
+    expect(await child.ended).toEqual({ code: 0, stdout: 'EMFILE\nEMFILE spawn true\ntrue\n', stderr: '' })
   })
 
   it('reports what the protocol throws: fatal for the pipe whose data it was, harmless elsewhere (I13)', async () => {
