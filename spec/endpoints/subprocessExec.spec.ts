@@ -211,7 +211,7 @@ describe('subprocessExec (A61)', () => {
       taken.forEach(closeSync)
       const [transport] = await start()
       console.log(transport.getPid() > 0)`,
-      { shell: 'ulimit -n 64' },
+      { shell: 'ulimit -n 128' },
     )
     expect(await child.ended).toEqual({ code: 0, stdout: 'EMFILE\nEMFILE spawn true\ntrue\n', stderr: '' })
   })
