@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { subprocessExec, subprocessShell, type SubprocessOptions } from '../../lib/endpoints/subprocessExec.ts'
@@ -169,6 +169,17 @@ describe('subprocessExec (A61)', () => {
       expect(child.protocol.text(1)).toBe('one\ntwo\nthree\n')
       expect(child.transport.getPipeTransport(2)).toBeNull()
     }
+  })
+
+  it('writes to a descriptor of ours, both outputs if asked to', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-'))
+    netDefer(() => rmSync(folder, { recursive: true }))
+    const stdout = openSync(join(folder, 'log'), 'w')
+    const child = await shell('echo one; echo two >&2', { stdin: 'ignore', stdout, stderr: 'stdout' })
+    closeSync(stdout)
+    await child.protocol.untilEvent('lost null')
+    expect(readFileSync(join(folder, 'log'), 'utf8')).toBe('one\ntwo\n')
+    expect(child.protocol.log).toEqual(['made', 'exited 0', 'lost null'])
   })
 
   it('names what cannot be started, and the directory that is not there', async () => {
