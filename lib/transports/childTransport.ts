@@ -135,9 +135,13 @@ export class ChildTransport extends SubprocessTransport {
   override close(): void {
     if (this.#closing) return
     this.#closing = true
+    // First, or the loss of its pipes is what the child ends of.
+    if (this.#returncode === null) this.#killQuietly()
     // Not `close()`: a stdin that nobody reads would stay for ever.
     for (const pipe of this.#pipes.values()) pipe.abort()
-    if (this.#returncode !== null) return
+  }
+
+  #killQuietly(): void {
     try {
       this.kill()
     } catch (error) {
