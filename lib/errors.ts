@@ -228,6 +228,24 @@ export class NotImplementedError extends MillraceError {
   }
 }
 
+/**
+ * The child process has exited, so no signal reaches it. `returncode` is as `getReturncode()` gives it, `null` where
+ * the exit is known and its reason is not yet. (asyncio: Python's `ProcessLookupError`.)
+ */
+export class ProcessLookupError extends MillraceError {
+  readonly code = 'ERR_MILLRACE_PROCESS_LOOKUP'
+  readonly pid: number
+  readonly returncode: number | null
+  static {
+    brand(this, 'ProcessLookupError')
+  }
+  constructor(name: string, pid: number, returncode: number | null, options?: ErrorOptions) {
+    super(`${name} has exited${returncode === null ? '' : ` with ${returncode}`}`, options)
+    this.pid = pid
+    this.returncode = returncode
+  }
+}
+
 /** The operation was cancelled from our own side. `code` is `ABORT_ERR`, as for Node's own aborted operations. */
 export class CancelledError extends MillraceError {
   readonly code = 'ABORT_ERR'

@@ -24,6 +24,15 @@ export {
   type StreamReaderProtocolOptions,
   type WriterFactory,
 } from './streams/streamReaderProtocol.ts'
+export {
+  createSubprocessExec,
+  createSubprocessShell,
+  type PipeStream,
+  type ProcessOf,
+  type ProcessOptions,
+} from './streams/createSubprocessExec.ts'
+export { Process, type Communicated } from './streams/process.ts'
+export { openStdio } from './streams/openStdio.ts'
 export { fromNodeStream, type FromStreamOptions } from './streams/interop/fromNodeStream.ts'
 export { fromWeb, type WebPair } from './streams/interop/fromWeb.ts'
 export type { StreamPair } from './streams/interop/halves.ts'
@@ -39,6 +48,7 @@ export {
   type UnixConnectOptions,
 } from './endpoints/connect.ts'
 export { connectDuplex, type DuplexOptions } from './endpoints/connectDuplex.ts'
+export { connectReadPipe, connectStdio, connectWritePipe, type PipeOptions } from './endpoints/connectPipe.ts'
 export {
   createServer,
   createUnixServer,
@@ -51,6 +61,13 @@ export {
   type DatagramOptions,
   type DatagramProtocolFactory,
 } from './endpoints/createDatagramEndpoint.ts'
+export {
+  subprocessExec,
+  subprocessShell,
+  type Stdio,
+  type SubprocessOptions,
+  type SubprocessProtocolFactory,
+} from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
 export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
 export {
@@ -77,6 +94,7 @@ export {
   LimitOverrunError,
   MillraceError,
   NotImplementedError,
+  ProcessLookupError,
   TimeoutError,
   TlsHandshakeError,
   UnknownTypeError,

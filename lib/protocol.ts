@@ -79,15 +79,22 @@ export class DatagramProtocol extends BaseProtocol<DatagramTransport> {
   errorReceived(_error: Error): void {}
 }
 
-/** A protocol for a child process. (asyncio: `SubprocessProtocol`.) */
+/**
+ * A protocol for a child process. `processExited` and the end of the pipes come in any order; when the child has exited
+ * and all pipes are closed, `connectionLost(null)` follows, once. `pauseWriting` and `resumeWriting` are those of stdin.
+ * (asyncio: `SubprocessProtocol`.)
+ */
 export class SubprocessProtocol extends BaseProtocol<SubprocessTransport> {
-  /** The child wrote to its descriptor `fd`: 1 for stdout, 2 for stderr. */
+  /** The child wrote to its descriptor `fd`: 1 for stdout, 2 for stderr. If it throws, that pipe is closed by force. */
   pipeDataReceived(_fd: number, _data: Buffer): void {}
 
-  /** A pipe to or from the child is closed. */
+  /**
+   * A pipe to or from the child is closed, once for each: `null` after an end or our `close()`, else the reason. For
+   * stdin (0) that is what the child did not take: a child that exits without reading all that was sent to it resets it.
+   */
   pipeConnectionLost(_fd: number, _error: Error | null): void {}
 
-  /** The child has ended; its pipes may still hold data. */
+  /** The child has exited; its pipes may still hold data. */
   processExited(): void {}
 }
 

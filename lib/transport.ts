@@ -14,7 +14,7 @@
  */
 import { OutgoingBuffer } from './bytes/outgoingBuffer.ts'
 import { NotImplementedError, type PeerName } from './errors.ts'
-import type { AnyProtocol, DatagramProtocol } from './protocol.ts'
+import type { AnyProtocol, DatagramProtocol, SubprocessProtocol } from './protocol.ts'
 import type { StartTlsOptions } from './tlsOptions.ts'
 import type { WaitOptions } from './wait.ts'
 
@@ -23,6 +23,12 @@ export interface ExtraInfo {
   /** `[host, port]`, or the path of a Unix socket (empty for the unnamed end). */
   peername: [host: string, port: number] | string
   sockname: [host: string, port: number] | string
+  /** In place of an address, what names the other end in messages: `stdin of process 9 (cat)`. */
+  name: string
+  /** Of a pipe: the stream below. */
+  pipe: unknown
+  /** Of a child process: Node's `ChildProcess`. Its pipes are not to be found there. */
+  subprocess: unknown
   /** The object below: a `net.Socket` for sockets, a `tls.TLSSocket` with TLS. */
   socket: unknown
   /** Of a TLS connection: the peer's certificate as `getPeerCertificate()` gives it, if it has shown one. */
@@ -278,8 +284,11 @@ export abstract class DatagramTransport extends BaseTransport<Partial<DatagramPr
   }
 }
 
-/** A child process. (asyncio: `SubprocessTransport`.) */
-export abstract class SubprocessTransport extends BaseTransport {
+/**
+ * A child process and its pipes. `close()` kills the child if it still runs, without asking it, and closes the pipes
+ * without sending what is unsent: `connectionLost` follows when it has exited. (asyncio: `SubprocessTransport`.)
+ */
+export abstract class SubprocessTransport extends BaseTransport<Partial<SubprocessProtocol>> {
   getPid(): number {
     return notImplemented(this, 'getPid')
   }
@@ -289,27 +298,42 @@ export abstract class SubprocessTransport extends BaseTransport {
     return notImplemented(this, 'getReturncode')
   }
 
+  /**
+   * The transport of a pipe, with flow control and `close()` of its own: 0 is written to, 1 and 2 are read from. `null`
+   * where there is no pipe. Do not change its protocol. `pauseWriting` and `resumeWriting` of stdin come to the protocol
+   * of the process.
+   */
+  getPipeTransport(fd: 0): WriteTransport | null
+  getPipeTransport(fd: 1 | 2): ReadTransport | null
+  getPipeTransport(fd: number): BaseTransport | null
   getPipeTransport(_fd: number): BaseTransport | null {
     return notImplemented(this, 'getPipeTransport')
   }
 
-  sendSignal(_signal: string | number): void {
+  /**
+   * Sends a signal by its name or number. Throws {@link ProcessLookupError} when the child has exited, and a TypeError
+   * for a signal that there is not.
+   */
+  sendSignal(_signal: NodeJS.Signals | number): void {
     notImplemented(this, 'sendSignal')
   }
 
+  /** Sends SIGTERM. Throws as {@link sendSignal}. */
   terminate(): void {
     notImplemented(this, 'terminate')
   }
 
+  /** Sends SIGKILL. Throws as {@link sendSignal}. */
   kill(): void {
     notImplemented(this, 'kill')
   }
 }
 
-/** The other end of a transport, for messages: `127.0.0.1:5000`, `[::1]:5000`, `unix:/run/x.sock`. */
+/** The other end, for messages: `127.0.0.1:5000`, `[::1]:5000`, `unix:/run/x.sock`, `stdin of process 9 (cat)`. */
 export function peerOf(transport: Pick<BaseTransport, 'getExtraInfo'> | undefined): PeerName | undefined {
   const address: unknown = transport?.getExtraInfo('peername')
-  return address === null || address === undefined ? undefined : formatAddress(address)
+  if (address !== null && address !== undefined) return formatAddress(address)
+  return transport?.getExtraInfo('name') ?? undefined
 }
 
 /** `[host, port]` or a path as one word. */

@@ -11,6 +11,7 @@ import {
   LimitOverrunError,
   MillraceError,
   NotImplementedError,
+  ProcessLookupError,
   TimeoutError,
   UnknownTypeError,
 } from '../lib/errors.ts'
@@ -57,6 +58,12 @@ const all: [name: string, error: MillraceError, code: string, message: string][]
   ['InvalidStateError', new InvalidStateError('twice'), 'ERR_MILLRACE_INVALID_STATE', 'twice'],
   ['NotImplementedError', new NotImplementedError('not here'), 'ERR_MILLRACE_NOT_IMPLEMENTED', 'not here'],
   ['CancelledError', new CancelledError('stopped'), 'ABORT_ERR', 'stopped'],
+  [
+    'ProcessLookupError',
+    new ProcessLookupError('process 9 (cat)', 9, -15),
+    'ERR_MILLRACE_PROCESS_LOOKUP',
+    'process 9 (cat) has exited with -15',
+  ],
   ['TimeoutError', new TimeoutError('readExactly', 20), 'ERR_MILLRACE_TIMEOUT', 'readExactly took longer than 20 ms'],
 ]
 const classes: Record<string, abstract new (...args: never[]) => MillraceError> = {
@@ -70,6 +77,7 @@ const classes: Record<string, abstract new (...args: never[]) => MillraceError> 
   ConnectError,
   InvalidStateError,
   NotImplementedError,
+  ProcessLookupError,
   CancelledError,
   TimeoutError,
 }

@@ -83,7 +83,7 @@ export class DuplexOutput extends OutgoingBuffer {
       }
       this.#handingOver = false
       // Dealt with at once: then there is no need to wait for the callback.
-      if (stream.writableLength === 0 && !stream.destroyed) this.#countSent()
+      if (stream.writableLength === 0 && !stream.destroyed && !stream.errored) this.#countSent()
     }
   }
 

@@ -320,7 +320,16 @@ export interface NetChild {
 export function netProgram(
   source: string,
   { node = [], env = {}, shell }: { node?: string[]; env?: Record<string, string>; shell?: string } = {},
-): { ended: Promise<NetChild>; line: () => Promise<string>; kill: () => void; send: (text: string) => void } {
+): {
+  ended: Promise<NetChild>
+  line: () => Promise<string>
+  kill: () => void
+  send: (text: string) => void
+  /** Ends its input. */
+  end: () => void
+  /** Closes its output. */
+  hangUp: () => void
+} {
   const args = [...node, '--input-type=module', '-e', source]
   const options = { cwd: join(__dirname, '../..'), env: { ...process.env, NODE_OPTIONS: '', ...env } }
   const child =
@@ -350,5 +359,6 @@ export function netProgram(
     gone.catch(() => {})
     return stdout.split('\n')[mine]!
   }
-  return { ended, line, kill, send: (text) => void child.stdin.write(text) }
+  const send = (text: string): void => void child.stdin.write(text)
+  return { ended, line, kill, send, end: () => void child.stdin.end(), hangUp: () => void child.stdout.destroy() }
 }

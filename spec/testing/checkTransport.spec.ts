@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CompressedTransport } from '../../lib/compression/index.ts'
@@ -20,8 +21,10 @@ import {
   transportChecks,
   type MakePair,
 } from '../../lib/testing/index.ts'
+import { JoinedDuplex } from '../../lib/transports/joinedDuplex.ts'
 import { CrossedDuplex } from '../support/crossedDuplexes.ts'
 import { netDial, netListen } from '../support/netTools.ts'
+import { systemPipe } from '../support/systemPipe.ts'
 
 const quiet = { onConnectionError: () => {} }
 
@@ -78,6 +81,18 @@ const pairs: Record<string, MakePair> = {
     const { address, accepted } = await netListen('tcp', { reading: false })
     const [near, far] = [await netDial(address, { reading: false }), await accepted()]
     return [connectDuplex(() => client, near.socket, quiet)[0], connectDuplex(() => server, far.socket, quiet)[0]]
+  },
+  'pipes of the system': async (client, server) => {
+    const [there, back] = [systemPipe(), systemPipe()]
+    const end = (readFrom: number, writeTo: number): JoinedDuplex =>
+      new JoinedDuplex(
+        new Socket({ fd: readFrom, readable: true, writable: false }),
+        new Socket({ fd: writeTo, readable: false, writable: true }),
+      )
+    return [
+      connectDuplex(() => client, end(back.reading, there.writing), quiet)[0],
+      connectDuplex(() => server, end(there.reading, back.writing), quiet)[0],
+    ]
   },
   'the memory pair': async (client, server) => memoryPair(client, server, quiet),
   'the memory pair, byte by byte': async (client, server) =>
