@@ -1,6 +1,7 @@
 /** `fromNodeStream`: a reader and a writer of your classes over any stream of Node's. */
 import { Duplex, type Readable, type Writable } from 'node:stream'
 import { connectDuplex, type DuplexOptions } from '../../endpoints/connectDuplex.ts'
+import { JoinedDuplex } from '../../transports/joinedDuplex.ts'
 import type { Transport } from '../../transport.ts'
 import { streamFactories, toStreams, type AnyReader, type StreamClasses, type Streams } from '../streamClasses.ts'
 import type { StreamReader } from '../streamReader.ts'
@@ -41,7 +42,7 @@ export function fromNodeStream<R extends AnyReader, W extends StreamWriter>(
   const writable = typeof (stream as Partial<Writable>).write === 'function'
   if (!readable && !writable) throw new TypeError('a Duplex, a Readable or a Writable is needed')
   if (stream.destroyed) throw new TypeError('the stream is destroyed')
-  if (!writable) return connect(Duplex.from({ readable: stream }), options).reader
+  if (!writable) return connect(new JoinedDuplex(stream as Readable), options).reader
   const duplex = readable ? (stream as Duplex) : neverReading(stream as Writable)
   const { reader, protocol, transport } = connect(duplex, options)
   let writer: W
