@@ -10,6 +10,8 @@ for _ in range(count):
     peer = socket.socket()
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+    # The server's send buffer grows with the segments that it may send: over a loopback those are of 64 KiB.
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
     peer.connect(("127.0.0.1", port))
     peer.sendall(b"\0\0\0\1f")
     held.append(peer)
