@@ -62,6 +62,23 @@ describe('the street', () => {
     expect(foreign).toEqual([])
   })
 
+  it('keeps node: out of all that framing and protobuf load, however far down', () => {
+    const seen = new Set<string>()
+    const load = (file: string): void => {
+      if (seen.has(file)) return
+      seen.add(file)
+      const source = readFileSync(join(lib, file), 'utf8')
+      for (const [, path] of source.matchAll(/^(?:import|export)\b(?! type\b)[^'"]*?from '([^']+)'/gms)) {
+        if (path!.startsWith('.')) load(posix.join(posix.dirname(file), path!))
+        else if (path!.startsWith('node:')) seen.add(path!)
+      }
+    }
+    load('framing/index.ts')
+    load('protobuf/index.ts')
+    expect(seen.size).toBeGreaterThan(30)
+    expect([...seen].filter((path) => path.startsWith('node:'))).toEqual([])
+  })
+
   it('has no default exports, no utils, and files of at most 400 lines, unless their head says why', () => {
     for (const file of files) {
       const source = readFileSync(join(lib, file), 'utf8')

@@ -13,7 +13,7 @@ import type { StreamWriter } from './streamWriter.ts'
  * them do.
  *
  * ```ts
- * for await (const { reader, writer } of server) nursery.add(serve(reader, writer))
+ * for await (const { reader, writer } of server) void serve(reader, writer)
  * ```
  *
  * Several loops may share a server. Leaving one closes nothing; `close()` ends them all.
