@@ -19,6 +19,7 @@ import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import { lingeringClose } from './lingeringClose.ts'
+import { READ_SIZE, readInto, SCRATCH, type OnRead } from './readInto.ts'
 import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
 import { checkTlsClient, checkTlsServer, serveHands, shakeHands } from './tlsHandshake.ts'
@@ -26,8 +27,8 @@ import type { TransportOwner } from './transportOwner.ts'
 import { securedOf, tlsInfo, TLS_INFO } from './tlsInfo.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
 
-/** The most that Node reads at a time. */
-const READ_SIZE = 64 * 1024
+/** From here on, in bytes, a protocol's memory is read into without a copy; one of less costs less than asking ahead. */
+const BULK = 16 * 1024
 /** What is gathered beyond this goes out at once, within the turn. */
 const GATHER = 64 * 1024
 
@@ -37,6 +38,8 @@ type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
 // The socket's callbacks are one function each for all sockets, not a closure per connection: one that is idle should
 // hold as little as it can. The class fills these in, since they need its private side.
 let received: (transport: SocketTransport, chunk: Buffer | null) => boolean
+let filled: (transport: SocketTransport, n: number, memory: Uint8Array) => boolean
+let lend: (transport: SocketTransport) => Uint8Array
 let failed: (transport: SocketTransport, error: NodeJS.ErrnoException) => void
 let idle: (transport: SocketTransport) => void
 let closed: (transport: SocketTransport) => void
@@ -56,6 +59,10 @@ export class SocketTransport extends Transport {
 
   #paused = false
   #delivering = false
+  /** Whether Node reads into memory that we provide, and which protocol has lent what it reads into now. */
+  #direct = false
+  #bulk = false
+  #lender: AnyProtocol | undefined
   /** At most one chunk that was on its way when reading was paused, and an end of stream likewise. */
   #held: Buffer | undefined
   #heldEof = false
@@ -81,6 +88,8 @@ export class SocketTransport extends Transport {
 
   static {
     received = (transport, chunk) => transport.#received(chunk)
+    filled = (transport, n, memory) => transport.#filled(n, memory)
+    lend = (transport) => transport.#lendMemory()
     failed = (transport, error) => transport.#failed(error)
     idle = (transport) => transport.#idle()
     closed = (transport) => transport.#closed()
@@ -120,6 +129,7 @@ export class SocketTransport extends Transport {
       socket.on('timeout', onTimeout)
     }
     if (socket.readableLength > 0) this.#held = socket.read() as Buffer
+    if (isBuffered(this.#protocol)) this.#readDirectly()
     this.#owner.attach(this)
     try {
       if (isNew) (this.#protocol as Partial<Protocol>).connectionMade?.(this)
@@ -159,6 +169,7 @@ export class SocketTransport extends Transport {
 
   override setProtocol(protocol: AnyProtocol): void {
     this.#protocol = protocol
+    if (isBuffered(protocol) && !this.#direct) this.#readDirectly()
   }
 
   override getProtocol(): AnyProtocol {
@@ -185,8 +196,54 @@ export class SocketTransport extends Transport {
     process.nextTick(startReading, this)
   }
 
-  /** What the socket's `push` was given; the answer tells whether to go on reading. */
-  #received(chunk: Buffer | null): boolean {
+  #readDirectly(): void {
+    this.#direct = readInto(
+      this.#socket,
+      onReadOf(() => this.#socket),
+    )
+  }
+
+  /** The memory for the next bytes, whenever they come. Where they come in small pieces, none is held to wait for them. */
+  #lendMemory(): Uint8Array {
+    const protocol = this.#protocol
+    this.#lender = undefined
+    if (!this.#bulk || !isBuffered(protocol) || !this.isReading()) return SCRATCH
+    try {
+      const memory = protocol.getBuffer(-1)
+      if (memory.length === 0) return SCRATCH
+      this.#lender = protocol
+      return memory
+    } catch {
+      // It may have no use for more bytes, and none may come; if some do, it is asked again, and what it says is fatal.
+      return SCRATCH
+    }
+  }
+
+  /** `n` bytes were read into `memory`. */
+  #filled(n: number, memory: Uint8Array): boolean {
+    const protocol = this.#protocol
+    this.#bulk = n >= BULK
+    const lent = this.#lender === protocol && isBuffered(protocol)
+    if (!lent || !this.isReading() || this.#held !== undefined) {
+      return this.#received(Buffer.from(memory.buffer, memory.byteOffset, n), true)
+    }
+    this.#unread = n >= memory.length
+    this.#delivering = true
+    try {
+      protocol.bufferUpdated(n)
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#delivering = false
+    this.#flush()
+    return this.isReading()
+  }
+
+  /**
+   * What the socket's `push` was given; the answer tells whether to go on reading. A chunk that is `borrowed` is gone
+   * when this returns.
+   */
+  #received(chunk: Buffer | null, borrowed = false): boolean {
     // A full chunk is seldom the last.
     this.#unread = chunk !== null && (this.#closing || chunk.length >= READ_SIZE)
     this.#peerEnded ||= chunk === null
@@ -198,10 +255,10 @@ export class SocketTransport extends Transport {
       return false
     }
     if (behind) {
-      this.#hold(chunk)
+      this.#hold(borrowed ? Buffer.from(chunk) : chunk)
       return false
     }
-    this.#deliver(chunk)
+    this.#deliver(chunk, borrowed)
     return !this.#paused && !this.#closing
   }
 
@@ -209,15 +266,15 @@ export class SocketTransport extends Transport {
     this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
   }
 
-  #deliver(chunk: Buffer): void {
+  #deliver(chunk: Buffer, borrowed = false): void {
     this.#delivering = true
     try {
       const protocol = this.#protocol
       if (isBuffered(protocol)) {
-        const rest = deliverBuffered(this, chunk)
-        if (rest !== undefined && !this.#closing) this.#hold(rest)
+        const rest = deliverBuffered(this, chunk, borrowed)
+        if (rest !== undefined && !this.#closing) this.#hold(borrowed ? Buffer.from(rest) : rest)
       } else {
-        ;(protocol as Partial<Protocol>).dataReceived?.(chunk)
+        ;(protocol as Partial<Protocol>).dataReceived?.(borrowed ? Buffer.from(chunk) : chunk)
       }
     } catch (error) {
       this.#fail(error)
@@ -564,8 +621,22 @@ export class SocketTransport extends Transport {
   }
 }
 
+/** Node's option `onread` for a socket that is about to have a transport. */
+export function onReadOf(socket: () => Socket): OnRead {
+  return {
+    buffer() {
+      const transport = (socket() as Partial<OwnedSocket>)[TRANSPORT]
+      return transport === undefined ? SCRATCH : lend(transport)
+    },
+    callback: onFilled,
+  }
+}
+
 function onPush(this: Socket, chunk: Buffer | null): boolean {
   return received((this as OwnedSocket)[TRANSPORT], chunk)
+}
+function onFilled(this: Socket, n: number, memory: Uint8Array): boolean {
+  return filled((this as OwnedSocket)[TRANSPORT], n, memory)
 }
 function onError(this: Socket, error: NodeJS.ErrnoException): void {
   failed((this as OwnedSocket)[TRANSPORT], error)
