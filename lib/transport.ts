@@ -41,6 +41,8 @@ export interface ExtraInfo {
   servername: string
   /** Of a TLS connection: `TLSv1.3` and the like. */
   tlsVersion: string
+  /** Of a TLS connection: whether the handshake was shortened by a session of an earlier one. */
+  sessionReused: boolean
 }
 
 /** Appends a message to an outgoing buffer. It must append all of it or throw; what it appended is then taken back. */

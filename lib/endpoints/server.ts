@@ -7,7 +7,9 @@ import { CancelledError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import { SocketTransport } from '../transports/socketTransport.ts'
 import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
+import type { TlsOptions } from '../tlsOptions.ts'
 import { formatAddress, type Transport } from '../transport.ts'
+import { setTlsBase } from '../transports/tlsBase.ts'
 import { handshakeError } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, DONE, handled, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
 import { repeatEnd } from '../transports/repeatEnd.ts'
@@ -27,7 +29,7 @@ export interface ServerSocket {
 export type Listeners = readonly net.Server[]
 
 /** What a server needs to know besides its listening sockets. */
-export interface ServerOptions {
+export interface ServerOptions extends TlsOptions {
   maxConnections?: number | undefined
   backlog?: number | undefined
   idleTimeoutMs?: number | undefined
@@ -244,6 +246,7 @@ export class Server implements AsyncDisposable {
     listener.on('secureConnection', (socket) => {
       this.#shakingHands.delete(peerOfSocket(socket))
       socket.allowHalfOpen = true
+      setTlsBase(socket, socket, socket, this.#options)
       // While it waits for its turn nobody else listens.
       socket.on('error', () => {})
       this.#accept(socket, path)

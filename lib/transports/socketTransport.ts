@@ -12,7 +12,7 @@ import type { TLSSocket } from 'node:tls'
 import { toBytes } from '../bytes/allocate.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
-import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
+import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
 import type { StartTlsOptions } from '../tlsOptions.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
@@ -22,7 +22,8 @@ import { lingeringClose } from './lingeringClose.ts'
 import { READ_SIZE, readInto, SCRATCH, type OnRead } from './readInto.ts'
 import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
-import { checkTlsClient, checkTlsServer, serveHands, shakeHands } from './tlsHandshake.ts'
+import { isCut, tlsBase, type TlsBase } from './tlsBase.ts'
+import { checkStartTls, serveHands, shakeHands } from './tlsHandshake.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { securedOf, tlsInfo, TLS_INFO } from './tlsInfo.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
@@ -53,6 +54,7 @@ export class SocketTransport extends Transport {
   readonly #owner: TransportOwner
   /** The peer's name if this is a Unix socket, else `null`. */
   readonly #unixPeer: string | null
+  readonly #base: TlsBase | undefined
   #sockname: [string, number] | string | undefined
   #protocol: AnyProtocol
   #flow: FlowControlMixin | undefined
@@ -84,6 +86,7 @@ export class SocketTransport extends Transport {
   #down = false
   #error: Error | null = null
   #writesAfterClose = 0
+  #closeTimer: NodeJS.Timeout | undefined
   readonly #openedAt = performance.now()
 
   static {
@@ -104,6 +107,7 @@ export class SocketTransport extends Transport {
     this.#socket = socket as OwnedSocket
     this.#owner = owner
     this.#protocol = protocol
+    if (securedOf(socket) !== undefined) this.#base = tlsBase(socket)
     // Asked for now: the socket remembers the answer, and an error must name the peer when it can no longer be asked.
     const isTcp = socket.remoteAddress !== undefined || socket.localAddress !== undefined
     this.#unixPeer = isTcp ? null : owner.side === 'client' ? path : ''
@@ -114,6 +118,11 @@ export class SocketTransport extends Transport {
   start(): void {
     publishOpen(this, this.#owner.side)
     this.#begin(true)
+  }
+
+  /** Instead of {@link start}, for a protocol that has had its `connectionMade` from the transport before this one. */
+  goOn(): void {
+    this.#begin()
   }
 
   #begin(isNew = false): void {
@@ -141,6 +150,10 @@ export class SocketTransport extends Transport {
     else process.nextTick(startReading, this)
   }
 
+  override get id(): number {
+    return this.#base?.id ?? super.id
+  }
+
   override get bytesRead(): number {
     return this.#socket.bytesRead
   }
@@ -155,6 +168,8 @@ export class SocketTransport extends Transport {
 
   #extraInfo(name: string): unknown {
     const socket = this.#socket
+    const origin = this.#base?.extra as Record<string, unknown> | undefined
+    if (origin?.[name] !== undefined) return origin[name]
     if (name === 'peername') return this.#peername()
     if (name === 'socket') return socket
     const secured = securedOf(socket)
@@ -284,6 +299,7 @@ export class SocketTransport extends Transport {
   }
 
   #deliverEof(): void {
+    if (this.#base !== undefined && isCut(this.#base)) return this.#cut()
     let keepOpen: unknown = false
     try {
       keepOpen = (this.#protocol as Partial<Protocol>).eofReceived?.()
@@ -291,6 +307,15 @@ export class SocketTransport extends Transport {
       return this.#fail(error)
     }
     if (!keepOpen || !this.canWriteEof()) this.close()
+  }
+
+  /** Anyone on the way may have made this end. */
+  #cut(): void {
+    const cause = new Error('the connection ended without the close_notify of TLS')
+    this.#lostTo('cut off', cause)
+    this.#closing = true
+    this.#drop()
+    this.#destroy()
   }
 
   /** Delivers what was held, then lets the handle read. */
@@ -430,6 +455,18 @@ export class SocketTransport extends Transport {
     this.#held = undefined
     if (this.#down) this.#aborted = true
     if (this.getWriteBufferSize() === 0) this.#leave()
+    else if (this.#base !== undefined) this.#limitShutdown(this.#base.shutdownTimeoutMs)
+  }
+
+  #limitShutdown(timeoutMs: number): void {
+    const late = (): void => {
+      if (this.#left || this.#error !== null || this.#aborted) return
+      const cause = new TimeoutError(`close of the TLS connection with ${this.#peer()}`, timeoutMs)
+      this.#lostTo(`not closed within ${timeoutMs} ms`, cause)
+      this.#drop()
+      this.#destroy()
+    }
+    this.#closeTimer = setTimeout(late, Math.min(timeoutMs, 0x7fffffff)).unref()
   }
 
   /** All is sent. If the peer is likely to be sending, the socket must not be closed in its face. */
@@ -439,19 +476,15 @@ export class SocketTransport extends Transport {
     const { remotePort, bytesWritten } = this.#socket
     const sending = (this.#unread || this.#paused) && !this.#peerEnded && bytesWritten > 0 && remotePort !== undefined
     // With TLS the peer is told of the end, so that it can tell it from a connection that was cut.
-    const tellsEnd = securedOf(this.#socket) !== undefined
+    const tellsEnd = this.#base !== undefined
     if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
-    lingeringClose(this.#socket)
+    lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs)
     process.nextTick(finish, this)
   }
 
   override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
-    const unsent = this.getWriteBufferSize()
     try {
-      if (this.#closing) throw new InvalidStateError('startTls() on a connection that is closing')
-      if (unsent > 0) throw new InvalidStateError(`startTls() with ${unsent} bytes unsent: await flush() first`)
-      if (options.serverSide === true) checkTlsServer(options)
-      else checkTlsClient(options)
+      checkStartTls(this, options)
     } catch (error) {
       return rejected(error)
     }
@@ -475,7 +508,7 @@ export class SocketTransport extends Transport {
       }
       const path = this.#unixPeer || (typeof this.#sockname === 'string' ? this.#sockname : '')
       const next = new SocketTransport(secured!, this.#protocol, this.#owner, path)
-      next.#begin()
+      next.goOn()
       repeatEnd(secured!)
       this.#owner.detach(this)
       waiter.resolve(next)
@@ -505,9 +538,9 @@ export class SocketTransport extends Transport {
     this.#closing = true
     if (this.#error === null || this.#down) this.#aborted = true
     this.#drop()
-    // Node cannot reset what is below TLS; it is closed, without the word that would make it an orderly end.
-    const canReset = this.#socket.remotePort !== undefined && securedOf(this.#socket) === undefined
-    if (reset && canReset) this.#socket.resetAndDestroy()
+    // Node cannot reset a socket below TLS; it is closed, without the word that would make it an orderly end.
+    if (reset && this.#base !== undefined) this.#base.reset?.()
+    else if (reset && this.#socket.remotePort !== undefined) this.#socket.resetAndDestroy()
     this.#destroy()
   }
 
@@ -595,6 +628,7 @@ export class SocketTransport extends Transport {
     this.#held = undefined
     this.#drop()
     this.#output = undefined
+    clearTimeout(this.#closeTimer)
     const error = this.#aborted ? null : this.#error
     try {
       this.#protocol.connectionLost?.(error)
@@ -611,13 +645,13 @@ export class SocketTransport extends Transport {
 
   /** `null` for a TCP peer that was gone before it was accepted. */
   #peername(): [string, number] | string | null {
+    if (this.#base?.extra !== undefined) return this.#base.extra.peername ?? null
     const { remoteAddress, remotePort } = this.#socket
     return remoteAddress === undefined ? this.#unixPeer : [remoteAddress, remotePort ?? 0]
   }
 
   #peer(): string {
-    const peername = this.#peername()
-    return peername === null ? '(unknown)' : formatAddress(peername)
+    return peerOf(this) ?? '(unknown)'
   }
 }
 
