@@ -27,11 +27,7 @@ const kinds: [name: string, plain: Plain][] = [
     "streams of Node's",
     async (client, server) => {
       const [a, b] = CrossedDuplex.pair()
-      const [[near], [far]] = await Promise.all([
-        connectDuplex(() => client, a, silent),
-        connectDuplex(() => server, b, silent),
-      ])
-      return [near, far]
+      return Promise.resolve([connectDuplex(() => client, a, silent)[0], connectDuplex(() => server, b, silent)[0]])
     },
   ],
   [
@@ -68,7 +64,11 @@ describe.each(kinds)('startTls over %s', (_name, plain) => {
       return pair
     }
     makePair.turnsPerWrite = 12
-    it.each(transportChecks.map(({ name, run }) => [name, run] as const))('%s', (_check, run) => run(makePair))
+    // A wrapper has nobody to report to what the protocol of one check throws.
+    beforeEach(() => void jest.spyOn(console, 'error').mockImplementation(() => {}))
+    afterEach(() => jest.restoreAllMocks())
+    // oxlint-disable-next-line jest/expect-expect
+    it.each(transportChecks.map((check) => [check.name, check] as const))('%s', (_, check) => check.run(makePair))
   })
 
   it('keeps the protocol, the names and the number, and what had come before (D11)', async () => {
@@ -117,7 +117,7 @@ describe.each(kinds)('startTls over %s', (_name, plain) => {
     expect(error).toBeInstanceOf(TlsHandshakeError)
     await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
     expect(client.lost).toBe(error)
-    if (other !== undefined) expect(server.lost).toBe(other)
+    expect(other === undefined || server.lost === other).toBe(true)
     expect([client.events, server.events]).toEqual([
       ['connectionMade', 'connectionLost'],
       ['connectionMade', 'connectionLost'],
