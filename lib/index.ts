@@ -69,7 +69,10 @@ export {
   type SubprocessProtocolFactory,
 } from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
-export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
+export type { ProxyProtocolOptions } from './endpoints/proxyReceiver.ts'
+export { proxyHeader, type ProxyHeaderOptions } from './transports/proxyHeader.ts'
+export type { ServerSocket } from './endpoints/listener.ts'
+export { Server, type CloseOptions } from './endpoints/server.ts'
 export {
   BaseProtocol,
   BufferedProtocol,
@@ -115,9 +118,11 @@ export {
   type DatagramAddress,
   type Encoder,
   type ExtraInfo,
+  type ProxyInfo,
 } from './transport.ts'
 export { feedDataToBufferedProto } from './protocol.ts'
 export { FlowControlMixin, type FlowControlled } from './transports/flowControlMixin.ts'
+export type { Layer } from './transports/layer.ts'
 export { LoggingTransport } from './transports/loggingTransport.ts'
 export { TransportWrapper } from './transports/transportWrapper.ts'
 export { ByteQueue } from './bytes/byteQueue.ts'

@@ -64,6 +64,7 @@ describe('the public names', () => {
        "openConnection",
        "openStdio",
        "openUnixConnection",
+       "proxyHeader",
        "startServer",
        "startUnixServer",
        "subprocessExec",
@@ -116,6 +117,7 @@ describe('the public names', () => {
      [
        "CompressedTransport",
        "compressDuplex",
+       "compressLayer",
        "compressProtocol",
        "compressStreams",
        "compressed",

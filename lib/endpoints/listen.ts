@@ -1,14 +1,19 @@
 /** `createServer` and `createUnixServer`: from addresses to a `Server`. */
 import { lookup } from 'node:dns/promises'
 import * as net from 'node:net'
-import * as tls from 'node:tls'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
 import type { TlsServerOptions } from '../tlsOptions.ts'
-import { checkTlsServer, DEFAULT_HANDSHAKE_TIMEOUT_MS } from '../transports/tlsHandshake.ts'
+import type { Layer } from '../transports/layer.ts'
+import { TlsAcceptor } from '../transports/tlsAcceptor.ts'
+import { checkTlsServer } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
-import { DEFAULT_BACKLOG, Server, type Listeners } from './server.ts'
+import type { Listener } from './listener.ts'
+import { PeerLimit } from './peerLimit.ts'
+import { ProxyReceiver, type ProxyProtocolOptions } from './proxyReceiver.ts'
+import { DEFAULT_BACKLOG, Server } from './server.ts'
+import { SocketListener, type Greeting } from './socketListener.ts'
 
 /** Options that all listening functions share. */
 export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'>, TlsServerOptions {
@@ -30,6 +35,22 @@ export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'>, Tl
    */
   idleTimeoutMs?: number | undefined
   /**
+   * What stands between each connection and its protocol, the lowest first. Closing and aborting clients goes through
+   * the uppermost.
+   */
+  layers?: readonly Layer[] | undefined
+  /**
+   * Every connection begins with a PROXY header (version 1 or 2), as a load balancer sends it: see
+   * {@link ProxyProtocolOptions}.
+   */
+  proxyProtocol?: true | ProxyProtocolOptions | undefined
+  /**
+   * Whether TLS, with `tls`, is up to the client: a connection whose first byte is that of a TLS handshake gets it, any
+   * other is plain; `getExtraInfo('cipher')` tells. A client that sends nothing within `tlsHandshakeTimeoutMs` is closed
+   * and reported, so this is not for protocols in which the server speaks first. False by default.
+   */
+  tlsOptional?: boolean | undefined
+  /**
    * Told of errors that reach nobody else, with the connection: a protocol or a handler that fails, a factory that
    * throws, an accept that fails (without a connection). Printed to stderr by default. The server goes on.
    */
@@ -44,6 +65,12 @@ export interface TcpListenOptions extends ListenOptions {
   port?: number | undefined
   /** TCP keep-alive on accepted connections; off by default. */
   keepAlive?: boolean | undefined
+  /**
+   * The most connections at a time from one address, handshakes and those that wait included; no limit by default.
+   * Those above it are closed and reported, at most one a second. Of an IPv6 address the first 64 bits count. With
+   * `proxyProtocol` it goes by the address in the header.
+   */
+  maxConnectionsPerPeer?: number | undefined
 }
 
 /** Where to listen on a Unix socket. */
@@ -73,7 +100,7 @@ export function createUnixServer(protocolFactory: ProtocolFactory, options: Unix
 }
 
 /** What becomes of the listening sockets, once all of them are bound. */
-export type ServerFactory<S extends Server> = (listeners: Listeners) => S
+export type ServerFactory<S extends Server> = (listeners: readonly Listener[]) => S
 
 /** {@link createServer} for a server of any kind. */
 export function listenTcp<S extends Server>(makeServer: ServerFactory<S>, options: TcpListenOptions): Promise<S> {
@@ -105,32 +132,28 @@ function listen<S extends Server>(
   options: ListenOptions & TcpListenOptions,
   bindThem: Bind,
 ): Promise<S> {
-  for (const name of ['maxConnections', 'idleTimeoutMs'] as const) {
+  for (const name of ['maxConnections', 'maxConnectionsPerPeer', 'idleTimeoutMs'] as const) {
     const value = options[name]
     if (value !== undefined && !(value > 0)) return rejected(new RangeError(`${name} must be above 0, not ${value}`))
   }
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
+  let greeting: Greeting
   try {
-    checkTlsServer(options)
+    greeting = greetingOf(options)
   } catch (error) {
     return rejected(error)
   }
   const sockets = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: options.keepAlive ?? false }
-  const handshakeTimeout = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
-  const make = (): net.Server =>
-    options.tls === undefined
-      ? net.createServer(sockets)
-      : // In the middle of a handshake, the end of one direction is the end.
-        tls.createServer({ ...options.tls, ...sockets, allowHalfOpen: false, handshakeTimeout })
   const cancelled = new AbortController()
   const waiter = new Waiter<S>(
     options,
     () => 'listen',
     () => cancelled.abort(),
   )
-  const listening = bindThem(make, cancelled.signal).then(
-    (listeners) => {
+  const listening = bindThem(() => net.createServer(sockets), cancelled.signal).then(
+    (bound) => {
+      const listeners = bound.map((each) => new SocketListener(each, greeting))
       if (waiter.settled) return listeners.forEach((listener) => listener.close())
       const server = makeServer(listeners)
       if (options.startServing !== false) void server.startServing()
@@ -140,6 +163,18 @@ function listen<S extends Server>(
   )
   void handled(listening)
   return waiter.promise
+}
+
+/** What a connection goes through before it is one. Throws for options that make no sense, before anything is bound. */
+function greetingOf(options: TcpListenOptions): Greeting {
+  checkTlsServer(options)
+  const { tls, tlsOptional, proxyProtocol, maxConnectionsPerPeer } = options
+  if (tlsOptional === true && tls === undefined) throw new TypeError('tlsOptional is only for TLS: pass tls as well')
+  return {
+    proxy: proxyProtocol && new ProxyReceiver(proxyProtocol),
+    perPeer: maxConnectionsPerPeer === undefined ? undefined : new PeerLimit(maxConnectionsPerPeer),
+    tls: tls && new TlsAcceptor(options),
+  }
 }
 
 async function resolveHosts(host: TcpListenOptions['host']): Promise<string[]> {

@@ -12,7 +12,14 @@ import type { TLSSocket } from 'node:tls'
 import { toBytes } from '../bytes/allocate.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
-import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
+import {
+  formatAddress,
+  Transport,
+  type AbortOptions,
+  type BufferLimits,
+  type Encoder,
+  type ExtraInfo,
+} from '../transport.ts'
 import type { StartTlsOptions } from '../tlsOptions.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
@@ -146,6 +153,8 @@ export class SocketTransport extends Transport {
   #extraInfo(name: string): unknown {
     const socket = this.#socket
     if (name === 'peername') return this.#peername()
+    const better = this.#owner.extraInfo?.[name as keyof ExtraInfo]
+    if (better !== undefined) return better
     if (name === 'socket') return socket
     const secured = securedOf(socket)
     if (secured !== undefined && TLS_INFO.has(name)) return tlsInfo(secured, name)
@@ -554,6 +563,8 @@ export class SocketTransport extends Transport {
 
   /** `null` for a TCP peer that was gone before it was accepted. */
   #peername(): [string, number] | string | null {
+    const better = this.#owner.extraInfo?.peername
+    if (better !== undefined) return better
     const { remoteAddress, remotePort } = this.#socket
     return remoteAddress === undefined ? this.#unixPeer : [remoteAddress, remotePort ?? 0]
   }
