@@ -69,6 +69,7 @@ export {
   type SubprocessProtocolFactory,
 } from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
+export { chooseProtocol, type ChooseProtocolOptions } from './endpoints/chooseProtocol.ts'
 export type { ProxyProtocolOptions } from './endpoints/proxyReceiver.ts'
 export { proxyHeader, type ProxyHeaderOptions } from './transports/proxyHeader.ts'
 export type { ServerSocket } from './endpoints/listener.ts'

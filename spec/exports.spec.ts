@@ -47,6 +47,7 @@ describe('the public names', () => {
        "TransportWrapper",
        "UnknownTypeError",
        "WriteTransport",
+       "chooseProtocol",
        "connectDuplex",
        "connectReadPipe",
        "connectStdio",

@@ -125,7 +125,8 @@ describe('proxyProtocol', () => {
     peer.socket.write(line)
     const { transport } = await nth(1)
     transport.write('220 hello')
-    await peer.until(() => peer.text === '220 hello')
+    await peer.until(() => peer.size === 9)
+    expect(peer.text).toBe('220 hello')
   })
 
   it('makes errors name the client that the header tells', async () => {
