@@ -47,6 +47,8 @@ export {
   type TcpConnectOptions,
   type UnixConnectOptions,
 } from './endpoints/connect.ts'
+export { connectAcceptedSocket, type AcceptedSocketOptions } from './endpoints/connectAcceptedSocket.ts'
+export { listenFds, type ListenFd } from './endpoints/listenFds.ts'
 export { connectDuplex, type DuplexOptions } from './endpoints/connectDuplex.ts'
 export { connectReadPipe, connectStdio, connectWritePipe, type PipeOptions } from './endpoints/connectPipe.ts'
 export {

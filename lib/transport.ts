@@ -357,7 +357,8 @@ export function formatAddress(address: unknown): PeerName {
     const [host, port] = address as [string, number]
     return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
   }
-  return address === '' ? 'unix:(unnamed)' : `unix:${String(address)}`
+  // An abstract name begins with NUL.
+  return address === '' ? 'unix:(unnamed)' : `unix:${String(address).replace(/^\0/, '@')}`
 }
 
 function notImplemented(transport: object, method: string): never {

@@ -12,6 +12,7 @@ import { checkTlsClient, shakeHands } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { repeatEnd } from '../transports/repeatEnd.ts'
 import { beginLayered } from './beginLayered.ts'
+import { checkUnixPath } from './unixPath.ts'
 
 /** Options that all connecting functions share. */
 export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'>, TlsClientOptions {
@@ -98,6 +99,11 @@ export function createUnixConnection<P extends AnyProtocol>(
     return rejected(new TypeError('give either path or sock, and only one'))
   }
   if (sock !== undefined) return adopt(protocolFactory, sock, options)
+  try {
+    checkUnixPath(path!)
+  } catch (error) {
+    return rejected(error)
+  }
   return dial(protocolFactory, { path: path! }, formatAddress(path), options)
 }
 

@@ -89,7 +89,7 @@ describe('chooseProtocol', () => {
   })
 
   describe('when the protocol pauses in connectionMade', () => {
-    it.each(['memory', 'socket'])('it gets nothing until it reads again, then all in order (%s)', async (kind) => {
+    it.each(['memory', 'socket'])('gets nothing until it reads again, then all in order (%s)', async (kind) => {
       const next = new NetRecorder()
       next.keepOpen = true
       const made = next.connectionMade.bind(next)
