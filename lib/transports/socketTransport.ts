@@ -12,7 +12,7 @@ import type { TLSSocket } from 'node:tls'
 import { toBytes } from '../bytes/allocate.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
-import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
+import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder, type ExtraInfo } from '../transport.ts'
 import type { StartTlsOptions } from '../tlsOptions.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
@@ -168,9 +168,10 @@ export class SocketTransport extends Transport {
 
   #extraInfo(name: string): unknown {
     const socket = this.#socket
-    const origin = this.#base?.extra as Record<string, unknown> | undefined
-    if (origin?.[name] !== undefined) return origin[name]
     if (name === 'peername') return this.#peername()
+    const key = name as keyof ExtraInfo
+    const better = this.#owner.extraInfo?.[key] ?? this.#base?.extra?.[key]
+    if (better !== undefined) return better
     if (name === 'socket') return socket
     const secured = securedOf(socket)
     if (secured !== undefined && TLS_INFO.has(name)) return tlsInfo(secured, name)
@@ -645,6 +646,8 @@ export class SocketTransport extends Transport {
 
   /** `null` for a TCP peer that was gone before it was accepted. */
   #peername(): [string, number] | string | null {
+    const better = this.#owner.extraInfo?.peername
+    if (better !== undefined) return better
     if (this.#base?.extra !== undefined) return this.#base.extra.peername ?? null
     const { remoteAddress, remotePort } = this.#socket
     return remoteAddress === undefined ? this.#unixPeer : [remoteAddress, remotePort ?? 0]

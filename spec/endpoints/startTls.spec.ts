@@ -3,12 +3,7 @@ import { join } from 'node:path'
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import type { Server } from '../../lib/endpoints/server.ts'
-import {
-  ConnectionLostError,
-  InvalidStateError,
-  TimeoutError,
-  TlsHandshakeError,
-} from '../../lib/errors.ts'
+import { ConnectionLostError, InvalidStateError, TimeoutError, TlsHandshakeError } from '../../lib/errors.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
 import type { StreamReader } from '../../lib/streams/streamReader.ts'
 import type { StreamWriter } from '../../lib/streams/streamWriter.ts'

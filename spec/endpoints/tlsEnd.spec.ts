@@ -4,7 +4,7 @@ import { createConnection } from '../../lib/endpoints/connect.ts'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import { ConnectionLostError, TimeoutError } from '../../lib/errors.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
-import { netDefer, netError, netPromise, NetRecorder, netStop } from '../support/netTools.ts'
+import { netDefer, netError, netPromise, NetRecorder, netServe, netStop } from '../support/netTools.ts'
 import { itWith, Program } from '../support/program.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
@@ -92,6 +92,33 @@ describe('tlsRequireCloseNotify', () => {
     await new Promise((resolve) => secured.once('secureConnect', resolve))
     secured.write('half a mess', () => raw.destroySoon())
     expect(await lost.promise).toBeInstanceOf(ConnectionLostError)
+  })
+
+  it('of a server tells it of its clients', async () => {
+    const recorders: NetRecorder[] = []
+    const made = netPromise()
+    const { port } = await netServe(
+      () => {
+        const recorder = new NetRecorder()
+        recorders.push(recorder)
+        if (recorders.length === 2) made.resolve()
+        return recorder
+      },
+      'tcp',
+      { tls: certified('localhost'), tlsRequireCloseNotify: true },
+    )
+    const [cut] = await createConnection(() => new NetRecorder(), { host: HOST, port, ...CLIENT })
+    const [orderly] = await createConnection(() => new NetRecorder(), { host: HOST, port, ...CLIENT })
+    await made.promise
+    expect(recorders[0]!.transport.getExtraInfo('peername')).toEqual(cut.getExtraInfo('sockname'))
+    cut.write('a')
+    orderly.write('b')
+    await Promise.all(recorders.map((recorder) => recorder.untilEvent('data')))
+    cut.abort()
+    orderly.close()
+    await Promise.all(recorders.map((recorder) => recorder.untilEvent('lost')))
+    expect(recorders[0]!.lostWith).toBeInstanceOf(ConnectionLostError)
+    expect([recorders[1]!.log, recorders[1]!.lostWith]).toEqual([['made', 'data', 'eof', 'lost'], null])
   })
 
   itWithOpenssl('tells an s_server that ends its answer from one that is killed', async () => {
