@@ -70,6 +70,8 @@ export {
 } from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
 export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
+export { throttle, type ThrottleOptions } from './transports/throttle.ts'
+export { TokenBucket, type TokenBucketOptions } from './transports/tokenBucket.ts'
 export {
   BaseProtocol,
   BufferedProtocol,
@@ -118,6 +120,8 @@ export {
 } from './transport.ts'
 export { feedDataToBufferedProto } from './protocol.ts'
 export { FlowControlMixin, type FlowControlled } from './transports/flowControlMixin.ts'
+export { stackLayers, type Layer } from './transports/layer.ts'
+export { LayerTransport } from './transports/layerTransport.ts'
 export { LoggingTransport } from './transports/loggingTransport.ts'
 export { TransportWrapper } from './transports/transportWrapper.ts'
 export { ByteQueue } from './bytes/byteQueue.ts'
