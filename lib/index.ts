@@ -70,6 +70,7 @@ export {
 } from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
 export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
+export { idleEvents, type IdleEventsOptions, type IdleKind } from './transports/idleEvents.ts'
 export { throttle, type ThrottleOptions } from './transports/throttle.ts'
 export { TokenBucket, type TokenBucketOptions } from './transports/tokenBucket.ts'
 export {
@@ -120,6 +121,8 @@ export {
 } from './transport.ts'
 export { feedDataToBufferedProto } from './protocol.ts'
 export { FlowControlMixin, type FlowControlled } from './transports/flowControlMixin.ts'
+export { hexDump } from './transports/hexDump.ts'
+export { logTraffic, type LogTrafficOptions } from './transports/logTraffic.ts'
 export { stackLayers, type Layer } from './transports/layer.ts'
 export { LayerTransport } from './transports/layerTransport.ts'
 export { LoggingTransport } from './transports/loggingTransport.ts'
