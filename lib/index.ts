@@ -70,6 +70,8 @@ export {
 } from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
 export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
+export { capture, type CaptureOptions } from './transports/capture.ts'
+export { PcapFile, type PcapFileOptions } from './transports/pcapFile.ts'
 export { idleEvents, type IdleEventsOptions, type IdleKind } from './transports/idleEvents.ts'
 export { throttle, type ThrottleOptions } from './transports/throttle.ts'
 export { TokenBucket, type TokenBucketOptions } from './transports/tokenBucket.ts'
