@@ -68,6 +68,7 @@ export {
   type SubprocessOptions,
   type SubprocessProtocolFactory,
 } from './endpoints/subprocessExec.ts'
+export { sendFile, type SendFileOptions } from './endpoints/sendFile.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
 export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
 export { capture, type CaptureOptions } from './transports/capture.ts'
@@ -100,6 +101,7 @@ export {
   MillraceError,
   NotImplementedError,
   ProcessLookupError,
+  SendFileError,
   TimeoutError,
   TlsHandshakeError,
   UnknownTypeError,
