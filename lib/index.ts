@@ -32,6 +32,7 @@ export {
   type ProcessOptions,
 } from './streams/createSubprocessExec.ts'
 export { Process, type Communicated } from './streams/process.ts'
+export { copyBidirectional, type Halves } from './streams/copyBidirectional.ts'
 export { openStdio } from './streams/openStdio.ts'
 export { fromNodeStream, type FromStreamOptions } from './streams/interop/fromNodeStream.ts'
 export { fromWeb, type WebPair } from './streams/interop/fromWeb.ts'
