@@ -1,4 +1,5 @@
-import { Server, type Listeners, type ServerOptions } from '../endpoints/server.ts'
+import type { Listener } from '../endpoints/listener.ts'
+import { Server, type ServerOptions } from '../endpoints/server.ts'
 import { InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import { reportTo } from '../transports/transportOwner.ts'
@@ -27,7 +28,7 @@ export class StreamServer<R extends AnyReader, W extends StreamWriter>
   #handlers = 0
 
   constructor(
-    listeners: Listeners,
+    listeners: readonly Listener[],
     options: ServerOptions & StreamClasses<R, W>,
     clientConnectedCb?: ClientConnectedCallback<R, W>,
   ) {

@@ -2,6 +2,7 @@
  * Idle connections, as events. A chunk costs a reading of the clock; there is one timer per connection, which looks at
  * these readings when it fires and is set again for the next time at which something may be idle.
  */
+import type { ErrorHandler } from '../diagnostics.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import type { Encoder, Transport } from '../transport.ts'
 import type { Layer } from './layer.ts'
@@ -46,7 +47,7 @@ export function idleEvents(options: IdleEventsOptions): Layer {
   const times = Object.entries({ readIdleMs, writeIdleMs, allIdleMs }).filter(([, ms]) => ms !== undefined)
   if (times.length === 0) throw new TypeError('idleEvents needs readIdleMs, writeIdleMs or allIdleMs')
   for (const [name, ms] of times) if (!(ms! > 0)) throw new RangeError(`${name} must be above 0, not ${ms}`)
-  return (inner, protocol) => new WatchedTransport(inner, protocol, options).start()
+  return (inner, protocol, report) => new WatchedTransport(inner, protocol, report, options).start()
 }
 
 /** One of the times that are watched. */
@@ -74,8 +75,13 @@ class WatchedTransport extends LayerTransport {
   #peerEnded = false
   #lost = false
 
-  constructor(inner: Transport, protocol: AnyProtocol, options: IdleEventsOptions) {
-    super(inner, protocol)
+  constructor(
+    inner: Transport,
+    protocol: AnyProtocol,
+    report: ErrorHandler<Transport> | undefined,
+    options: IdleEventsOptions,
+  ) {
+    super(inner, protocol, report)
     this.#onIdle = options.onIdle
     const { readIdleMs, writeIdleMs, allIdleMs } = options
     const times = { read: readIdleMs, write: writeIdleMs, all: allIdleMs }

@@ -2,9 +2,11 @@
  * What layers put on top of a transport: a wrapper that sees both directions. The transport below gets a protocol of
  * ours, which tells the layer and then the protocol above, whatever kind of protocol that is.
  */
-import { deliverBuffered } from './deliverBuffered.ts'
+import type { ErrorHandler } from '../diagnostics.ts'
 import { isBuffered, type AnyProtocol, type BufferedProtocol, type Protocol } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
+import { deliverBuffered } from './deliverBuffered.ts'
+import { reportTo } from './transportOwner.ts'
 import { TransportWrapper } from './transportWrapper.ts'
 
 /**
@@ -15,11 +17,13 @@ import { TransportWrapper } from './transportWrapper.ts'
 export class LayerTransport extends TransportWrapper {
   #protocol: AnyProtocol
   #failure: Error | undefined
-  readonly #unreported: unknown[] = []
+  readonly #report: ErrorHandler<Transport>
 
-  constructor(inner: Transport, protocol: AnyProtocol) {
+  /** The arguments are those of a layer; errors that reach nobody are printed without a `report`. */
+  constructor(inner: Transport, protocol: AnyProtocol, report?: ErrorHandler<Transport>) {
     super(inner)
     this.#protocol = protocol
+    this.#report = report ?? ((error, transport) => reportTo(undefined, error, transport))
   }
 
   /** Takes the place of the protocol below, and calls `connectionMade`. */
@@ -70,14 +74,9 @@ export class LayerTransport extends TransportWrapper {
     this.abort()
   }
 
-  /** Hands an error to whoever is told of those that this connection's protocols throw; at its end at the latest. */
+  /** For an error that would reach nobody. */
   protected report(error: unknown): void {
-    this.#unreported.push(error)
-  }
-
-  /** The transport below knows who is to be told, and tells what is thrown in some of the callbacks. */
-  #throwUnreported(): void {
-    if (this.#unreported.length > 0) throw this.#unreported.shift()
+    this.#report(error, this)
   }
 
   /** Hands `chunk` to the protocol; what it left when it paused, if it has buffers of its own. */
@@ -92,19 +91,9 @@ export class LayerTransport extends TransportWrapper {
   protected below(protocol: AnyProtocol): AnyProtocol {
     const callbacks = {
       eofReceived: () => this.onEof(),
-      pauseWriting: () => {
-        this.onPauseWriting()
-        this.#throwUnreported()
-      },
-      resumeWriting: () => {
-        this.onResumeWriting()
-        this.#throwUnreported()
-      },
-      connectionLost: (error: Error | null) => {
-        this.onLost(this.#failure ?? error)
-        if (this.#unreported.length > 1) throw new AggregateError(this.#unreported, 'several errors on one connection')
-        this.#throwUnreported()
-      },
+      pauseWriting: () => this.onPauseWriting(),
+      resumeWriting: () => this.onResumeWriting(),
+      connectionLost: (error: Error | null) => this.onLost(this.#failure ?? error),
     }
     if (!isBuffered(protocol)) {
       return {

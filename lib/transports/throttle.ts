@@ -7,6 +7,7 @@
  */
 import { toBytes } from '../bytes/allocate.ts'
 import { ByteQueue } from '../bytes/byteQueue.ts'
+import type { ErrorHandler } from '../diagnostics.ts'
 import { InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import { peerOf, type AbortOptions, type BufferLimits, type Transport } from '../transport.ts'
@@ -42,7 +43,8 @@ export interface ThrottleOptions {
 export function throttle({ read, write }: ThrottleOptions): Layer {
   const makeRead = bucketMaker(read)
   const makeWrite = bucketMaker(write)
-  return (inner, protocol) => new ThrottledTransport(inner, protocol, makeRead?.(), makeWrite?.()).start()
+  return (inner, protocol, report) =>
+    new ThrottledTransport(inner, protocol, report, makeRead?.(), makeWrite?.()).start()
 }
 
 function bucketMaker(limit: TokenBucket | TokenBucketOptions | undefined): (() => TokenBucket) | undefined {
@@ -73,10 +75,11 @@ class ThrottledTransport extends LayerTransport {
   constructor(
     inner: Transport,
     protocol: AnyProtocol,
+    report: ErrorHandler<Transport> | undefined,
     readBucket: TokenBucket | undefined,
     writeBucket: TokenBucket | undefined,
   ) {
-    super(inner, protocol)
+    super(inner, protocol, report)
     this.#readTurns = readBucket && BucketTurns.of(readBucket)
     if (writeBucket !== undefined) {
       const flow = new FlowControlMixin(this, (error) => this.report(error))

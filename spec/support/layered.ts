@@ -9,7 +9,14 @@ export const layeredMemory =
   (layers: readonly Layer[], options: MemoryOptions = quiet): MakePair =>
   async (client, server) => {
     const tops: Transport[] = []
-    const protocols = [client, server].map((protocol, i) => stackLayers(layers, protocol, (top) => (tops[i] = top)))
+    const protocols = [client, server].map((protocol, i) =>
+      stackLayers(
+        layers,
+        protocol,
+        (top) => (tops[i] = top),
+        () => {},
+      ),
+    )
     memoryPair(protocols[0]!, protocols[1]!, options)
     return [tops[0]!, tops[1]!]
   }
@@ -22,10 +29,15 @@ export const layeredTcp =
     let accepted = (): void => {}
     const made = new Promise<void>((resolve) => (accepted = resolve))
     const factory = (protocol: AnyProtocol, i: number) => () =>
-      stackLayers(layers, protocol, (top) => {
-        tops[i] = top
-        if (i === 1) setImmediate(accepted)
-      })
+      stackLayers(
+        layers,
+        protocol,
+        (top) => {
+          tops[i] = top
+          if (i === 1) setImmediate(accepted)
+        },
+        () => {},
+      )
     const listener = await createServer(factory(server, 1), { host: '127.0.0.1', port: 0, ...quiet })
     await createConnection(factory(client, 0), { host: '127.0.0.1', port: listener.sockets[0]!.port, ...quiet })
     await made

@@ -25,10 +25,8 @@ describe('idleEvents', () => {
     const errors: unknown[] = []
     const onIdle = (_: Transport, kind: IdleKind, count: number): void => void events.push(`${kind} ${count}`)
     const [client, server] = [new RecordingProtocol(), new RecordingProtocol()]
-    memoryPair(stackLayers([idleEvents({ onIdle, ...options })], client), server, {
-      pipeSize: 1000,
-      onConnectionError: (error) => void errors.push(error),
-    })
+    const report = (error: unknown): void => void errors.push(error)
+    memoryPair(stackLayers([idleEvents({ onIdle, ...options })], client, undefined, report), server, { pipeSize: 1000 })
     netDefer(() => server.transport.abort())
     return { client, server, events, errors }
   }

@@ -33,9 +33,8 @@ describe(`checkTransport over a TCP socket, throttled`, () => {
 function pair(options: Parameters<typeof throttle>[0], client = new RecordingProtocol()) {
   const server = new RecordingProtocol()
   const errors: unknown[] = []
-  memoryPair(stackLayers([throttle(options)], client), server, {
-    onConnectionError: (error) => void errors.push(error),
-  })
+  const report = (error: unknown): void => void errors.push(error)
+  memoryPair(stackLayers([throttle(options)], client, undefined, report), server, { onConnectionError: report })
   netDefer(() => server.transport.abort())
   return { client, server, errors }
 }
