@@ -13,6 +13,8 @@ import { itWith } from '../support/program.ts'
 import { complaints, conversation, tshark } from '../support/tshark.ts'
 
 const itWithTshark = itWith('tshark')
+// Each run of tshark takes a second or two.
+jest.setTimeout(30_000)
 const directory = mkdtempSync(join(tmpdir(), 'millrace-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
