@@ -2,7 +2,6 @@ import * as dgram from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import * as net from 'node:net'
 import type { ErrorHandler } from '../diagnostics.ts'
-import type { NotImplementedError } from '../errors.ts'
 import { toFactory, type DatagramProtocol } from '../protocol.ts'
 import type { DatagramAddress, DatagramTransport } from '../transport.ts'
 import { reportTo } from '../transports/transportOwner.ts'
@@ -37,7 +36,7 @@ export type DatagramProtocolFactory<P extends Partial<DatagramProtocol>> = (new 
  * Opens an endpoint for datagrams (UDP); resolves with the transport and the protocol, whose `connectionMade` has run.
  *
  * Rejects with the system's error (`EADDRINUSE` and the like), with the reason of `signal`, with a TypeError for
- * addresses that do not go together, and with {@link NotImplementedError} for an option that this Node does not have;
+ * addresses that do not go together, and with `NotImplementedError` for an option that this Node does not have;
  * then no socket is left. (asyncio: `loop.create_datagram_endpoint`.)
  */
 export function createDatagramEndpoint<P extends Partial<DatagramProtocol>>(

@@ -4,8 +4,8 @@ import type { TransportOwner } from '../transports/transportOwner.ts'
 
 /** One address that a server listens on. */
 export interface ServerSocket {
-  readonly family: 'IPv4' | 'IPv6' | 'unix' | 'memory'
-  /** The address, the path of a Unix socket (empty if it was inherited), or the name. */
+  readonly family: 'IPv4' | 'IPv6' | 'unix' | 'memory' | 'stdio'
+  /** The address, the path of a Unix socket (empty if it was inherited), or a name. */
   readonly address: string
   /** 0 for all that have none. */
   readonly port: number
