@@ -72,6 +72,13 @@ export {
   type SubprocessProtocolFactory,
 } from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
+export { Backoff, type BackoffOptions } from './endpoints/backoff.ts'
+export {
+  ReconnectingClient,
+  type ReconnectingAttempt,
+  type ReconnectingOptions,
+  type ReconnectingState,
+} from './endpoints/reconnectingClient.ts'
 export { chooseProtocol, type ChooseProtocolOptions } from './endpoints/chooseProtocol.ts'
 export type { ProxyProtocolOptions } from './endpoints/proxyReceiver.ts'
 export { proxyHeader, type ProxyHeaderOptions } from './transports/proxyHeader.ts'

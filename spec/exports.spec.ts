@@ -9,6 +9,7 @@ describe('the public names', () => {
   it('of millrace', () => {
     expect(Object.keys(main).sort()).toMatchInlineSnapshot(`
      [
+       "Backoff",
        "BaseProtocol",
        "BaseTransport",
        "BufferedProtocol",
@@ -35,6 +36,7 @@ describe('the public names', () => {
        "ProcessLookupError",
        "Protocol",
        "ReadTransport",
+       "ReconnectingClient",
        "Server",
        "StreamReader",
        "StreamReaderProtocol",

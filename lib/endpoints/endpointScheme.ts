@@ -100,7 +100,7 @@ const schemes: Readonly<Partial<Record<string, Parse>>> = {
     if (rest !== '') throw new TypeError(`${quote(text)}: nothing may follow stdio:`)
     return {
       connect: async (factory, options) => {
-        refuse(options, [...SOCKET_OPTIONS, 'layers'], 'stdio:')
+        refuse(options, [...SOCKET_OPTIONS, 'layers', 'onConnectionLost'], 'stdio:')
         return connectStdio(factory, { side: 'client', onConnectionError: options.onConnectionError })
       },
       listen: (makeServer, options) =>

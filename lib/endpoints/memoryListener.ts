@@ -55,7 +55,7 @@ export function connectMemory<P extends AnyProtocol>(
   if (listener === undefined) return rejected(new ConnectError(`memory:${name}`, 'nobody listens on it'))
   try {
     const protocol = factory()
-    const owner = clientOwner(options.onConnectionError)
+    const owner = clientOwner(options.onConnectionError, undefined, options.onConnectionLost)
     const start = (below: AnyProtocol): Transport => {
       const accepted = new AcceptedOwner()
       const [transport, other] = MemoryTransport.pair([below, {}], [owner, accepted], {})
@@ -79,8 +79,8 @@ class AcceptedOwner implements TransportOwner {
   attach(transport: Transport): void {
     this.owner?.attach(transport)
   }
-  detach(transport: Transport): void {
-    this.owner?.detach(transport)
+  detach(transport: Transport, error?: Error | null): void {
+    this.owner?.detach(transport, error)
   }
   report(error: unknown, transport: Transport | undefined): void {
     this.owner?.report(error, transport)
