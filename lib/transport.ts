@@ -43,6 +43,8 @@ export interface ExtraInfo {
   servername: string
   /** Of a TLS connection: `TLSv1.3` and the like. */
   tlsVersion: string
+  /** Of a TLS connection: whether the handshake was shortened by a session of an earlier one. */
+  sessionReused: boolean
 }
 
 /** What a PROXY header says of the connection that a load balancer passes on. */

@@ -2,9 +2,9 @@
 import * as net from 'node:net'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { ConnectError } from '../errors.ts'
-import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
+import { isBuffered, toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
 import type { Layer } from '../transports/layer.ts'
-import { SocketTransport } from '../transports/socketTransport.ts'
+import { onReadOf, SocketTransport } from '../transports/socketTransport.ts'
 import { clientOwner } from '../transports/transportOwner.ts'
 import { formatAddress, type Transport } from '../transport.ts'
 import type { TlsClientOptions } from '../tlsOptions.ts'
@@ -126,7 +126,12 @@ function dial<P extends AnyProtocol>(
     return rejected(error)
   }
 
-  const socket = new net.Socket({ allowHalfOpen: true })
+  // Of a class it is known beforehand that it reads into memory of its own; for a function it is arranged later.
+  const readsInto = !options.tls && isBuffered((protocolFactory.prototype ?? {}) as AnyProtocol)
+  const socket: net.Socket = new net.Socket({
+    allowHalfOpen: true,
+    ...(readsInto && { onread: onReadOf(() => socket) }),
+  })
   // Paused, Node does not begin to read by itself.
   socket.pause()
   const waiter = new Waiter<[Transport, P]>(

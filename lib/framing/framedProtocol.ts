@@ -254,7 +254,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
       try {
         message = decodeFrame(codec, queue, this.#eof, transport)
       } catch (error) {
-        this.#discarded(error, transport)
+        this.#discarded(error, transport, queue)
         continue
       }
       if (message === undefined) return
@@ -263,9 +263,9 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   }
 
   /** Throws the error of a decoder that does not go on. */
-  #discarded(error: unknown, transport: Transport): void {
+  #discarded(error: unknown, transport: Transport, queue: ByteQueue): void {
     if (!(error instanceof FrameError)) throw error
-    nameThePeer(error, peerOf(transport))
+    nameThePeer(error, peerOf(transport), queue)
     if (!error.recoverable) throw error
     this.messageDiscarded(error)
   }

@@ -3,7 +3,8 @@ import * as tls from 'node:tls'
 import type { PeerName } from '../errors.ts'
 import type { TlsServerOptions } from '../tlsOptions.ts'
 import { gatherFirst } from './gatherFirst.ts'
-import { DEFAULT_HANDSHAKE_TIMEOUT_MS, handshakeError } from './tlsHandshake.ts'
+import { setTlsBase } from './tlsBase.ts'
+import { DEFAULT_HANDSHAKE_TIMEOUT_MS, handshakeError, serveHands } from './tlsHandshake.ts'
 
 /** The first byte of every TLS connection: a record of the handshake. */
 const HANDSHAKE = 0x16
@@ -18,10 +19,12 @@ export class TlsAcceptor {
   readonly #server: tls.Server
   readonly #optional: boolean
   readonly #timeoutMs: number
+  readonly #options: TlsServerOptions
   readonly #pending = new WeakMap<Socket, Settle>()
 
   /** Throws what Node throws for a certificate or a key that is none. */
   constructor(options: TlsServerOptions & { tlsOptional?: boolean | undefined }) {
+    this.#options = options
     this.#optional = options.tlsOptional ?? false
     this.#timeoutMs = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
     this.#server = tls.createServer({ ...options.tls, handshakeTimeout: this.#timeoutMs, pauseOnConnect: true })
@@ -51,12 +54,28 @@ export class TlsAcceptor {
     }
     // In the middle of a handshake, the end of one direction is the end.
     socket.allowHalfOpen = false
+    if (this.#options.tlsRequireCloseNotify === true) return this.#secureAbove(socket, peer)
     return new Promise<tls.TLSSocket>((resolve, reject) => {
       this.#pending.set(socket, (error, secured) => {
-        if (error === undefined) resolve(secured)
-        else reject(handshakeError(peer, error, secured))
+        if (error !== undefined) return reject(handshakeError(peer, error, secured))
+        setTlsBase(secured, socket, socket, this.#options)
+        resolve(secured)
       })
       this.#server.emit('connection', socket)
+    })
+  }
+
+  /** With a server for each: one that has several streams instead of sockets cannot tell which it has secured. */
+  #secureAbove(socket: Socket, peer: PeerName): Promise<tls.TLSSocket> {
+    const ticketKeys = this.#server.getTicketKeys()
+    const options = { ...this.#options, tls: { ...this.#options.tls, ticketKeys } }
+    return new Promise((resolve, reject) => {
+      serveHands(socket, peer, options, (error, secured) => {
+        // While it waits for its turn nobody else listens.
+        secured?.on('error', () => {})
+        if (error === undefined) resolve(secured!)
+        else reject(error)
+      })
     })
   }
 

@@ -1,8 +1,16 @@
 /** Handshakes over connected sockets, and errors that say what is wrong with them. */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
-import { TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
-import type { TlsClientOptions, TlsConnectOptions, TlsServerOptions, TlsTimes } from '../tlsOptions.ts'
+import { InvalidStateError, TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
+import type {
+  StartTlsOptions,
+  TlsClientOptions,
+  TlsConnectOptions,
+  TlsOptions,
+  TlsServerOptions,
+} from '../tlsOptions.ts'
+import type { Transport } from '../transport.ts'
+import { lowerOf, setTlsBase } from './tlsBase.ts'
 
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
 
@@ -21,10 +29,20 @@ export function checkTlsServer(options: TlsServerOptions): void {
   }
 }
 
-function checkTime({ tlsHandshakeTimeoutMs }: TlsTimes): void {
-  if (tlsHandshakeTimeoutMs !== undefined && !(tlsHandshakeTimeoutMs > 0)) {
-    throw new RangeError(`tlsHandshakeTimeoutMs must be above 0, not ${tlsHandshakeTimeoutMs}`)
+function checkTime(options: TlsOptions): void {
+  for (const name of ['tlsHandshakeTimeoutMs', 'tlsShutdownTimeoutMs'] as const) {
+    const value = options[name]
+    if (value !== undefined && !(value > 0)) throw new RangeError(`${name} must be above 0, not ${value}`)
   }
+}
+
+/** Throws if `transport` cannot go over to TLS now, or not in this way. */
+export function checkStartTls(transport: Transport, options: StartTlsOptions): void {
+  const unsent = transport.getWriteBufferSize()
+  if (transport.isClosing()) throw new InvalidStateError('startTls() on a connection that is closing')
+  if (unsent > 0) throw new InvalidStateError(`startTls() with ${unsent} bytes unsent: await flush() first`)
+  if (options.serverSide === true) checkTlsServer(options)
+  else checkTlsClient(options)
 }
 
 /**
@@ -32,7 +50,7 @@ function checkTime({ tlsHandshakeTimeoutMs }: TlsTimes): void {
  * error; then nothing is left open. Returns how to give up.
  */
 export function shakeHands(
-  socket: Socket,
+  connected: Duplex,
   peer: PeerName,
   options: TlsClientOptions & { host?: string | undefined },
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
@@ -41,14 +59,17 @@ export function shakeHands(
   const { servername, ...context } = (typeof given === 'object' ? given : {}) as TlsConnectOptions
   const name = servername ?? options.serverHostname ?? options.host
   // In the middle of a handshake, the end of one direction is the end.
-  socket.allowHalfOpen = false
+  connected.allowHalfOpen = false
+  const socket = lowerOf(connected, options)
   const secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  if (options.onTlsSession !== undefined) secured.on('session', options.onTlsSession)
   const settle = (error?: Error): void => {
     clearTimeout(timer)
     secured.off('error', failed)
     secured.off('secureConnect', settle)
     if (error === undefined) {
       secured.allowHalfOpen = true
+      setTlsBase(secured, connected, socket, options)
       return done(undefined, secured)
     }
     // What else goes wrong with it is of no interest.
@@ -66,17 +87,19 @@ export function shakeHands(
 
 /** Shakes hands as the server over a connected socket; otherwise like `shakeHands`. */
 export function serveHands(
-  socket: Socket,
+  connected: Duplex,
   peer: PeerName,
   options: TlsServerOptions,
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
   const handshakeTimeout = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
-  socket.allowHalfOpen = false
+  connected.allowHalfOpen = false
+  const socket = lowerOf(connected, options)
   // A server that never listens: only its side of a handshake is wanted.
   const server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
   server.on('secureConnection', (secured) => {
     secured.allowHalfOpen = true
+    setTlsBase(secured, connected, socket, options)
     done(undefined, secured)
   })
   server.on('tlsClientError', (error, secured) => {

@@ -183,7 +183,8 @@ describe('proxyHeader', () => {
   })
 
   it('refuses addresses that do not go together, or not with the version', () => {
-    const refused = (options: object, type: typeof RangeError | typeof TypeError): void => expect(() => proxyHeader(options)).toThrow(type)
+    const refused = (options: object, type: typeof RangeError | typeof TypeError): void =>
+      expect(() => proxyHeader(options)).toThrow(type)
     refused({ source: ['1.2.3.4', 1] }, TypeError)
     refused({ source: ['1.2.3.4', 1], destination: ['::1', 1] }, TypeError)
     refused({ source: ['example.org', 1], destination: ['::1', 1] }, TypeError)
