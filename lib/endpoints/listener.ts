@@ -17,6 +17,8 @@ export interface ServerSocket {
 export interface Arrival {
   /** Names the other end in errors. */
   readonly peer: string
+  /** It was lost while it waited: nobody needs to know of it. */
+  readonly gone: boolean
   /** Makes its transport, and calls `connectionMade`. */
   begin(protocol: AnyProtocol, owner: TransportOwner): void
   /** Closes it, in place of {@link begin}. */

@@ -97,6 +97,10 @@ class MemoryArrival implements Arrival {
     this.#accepted = accepted
   }
 
+  get gone(): boolean {
+    return this.#transport.isClosing()
+  }
+
   begin(protocol: AnyProtocol, owner: TransportOwner): void {
     this.#accepted.owner = owner
     this.#transport.setProtocol(protocol)

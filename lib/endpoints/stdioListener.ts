@@ -14,6 +14,7 @@ export class StdioListener implements Listener {
   open(accepting: Accepting): void {
     accepting.accept({
       peer: 'stdio',
+      gone: false,
       begin(protocol: AnyProtocol, owner: TransportOwner): void {
         const stdio = new JoinedDuplex(process.stdin, process.stdout)
         new DuplexTransport(stdio, protocol, owner, { name: 'stdio' }).start()

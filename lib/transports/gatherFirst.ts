@@ -12,7 +12,8 @@ export interface GatherOptions {
 
 /**
  * Reads the first bytes of a socket that nobody reads yet: `look` is shown all that have come, again at each chunk,
- * until it answers; `used` of them are then taken, the rest is put back. Afterwards nothing is read, until somebody does.
+ * until it answers; `used` of them are then taken, the rest is put back. Afterwards no more is read than Node reads ahead,
+ * until somebody does.
  *
  * Rejects with what `look` throws, with IncompleteReadError where the stream ends before, with TimeoutError, and with
  * the socket's own error; a socket that is destroyed meanwhile counts as one that ends. `look` must see to a limit.

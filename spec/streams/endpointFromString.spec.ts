@@ -147,6 +147,23 @@ describe('endpointFromString (C13)', () => {
       expect(String(protocol.lostWith)).toMatch('reset by the peer')
     })
 
+    it('forgets a client that was lost while it waited', async () => {
+      const endpoint = endpointFromString('memory:gone')
+      const made: NetRecorder[] = []
+      const factory = (): NetRecorder => made[made.push(new NetRecorder()) - 1]!
+      const server = await endpoint.createServer(factory, { startServing: false })
+      const [first] = await endpoint.createConnection(NetRecorder)
+      const [second] = await endpoint.createConnection(NetRecorder)
+      await netRoundTrip()
+      first.abort({ reset: true })
+      await netRoundTrip()
+      await server.startServing()
+      expect(made).toHaveLength(1)
+      second.close()
+      server.close()
+      await server.waitClosed()
+    })
+
     it('reports what goes wrong on the server to it', async () => {
       const endpoint = endpointFromString('memory:failing')
       const errors: unknown[] = []
