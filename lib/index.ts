@@ -1,6 +1,7 @@
 // For users: connections with a reader and a writer, …
 export { openConnection, openUnixConnection, startServer, startUnixServer } from './streams/open.ts'
 export { Endpoint, endpointFromString } from './streams/endpointFromString.ts'
+export type { EndpointConnectOptions, EndpointListenOptions } from './endpoints/endpointScheme.ts'
 export type {
   AnyReader,
   ReaderFactory,

@@ -5,19 +5,25 @@ import { NotImplementedError } from '../errors.ts'
 import type { AnyProtocol, ProtocolFactory } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
 import { rejected } from '../wait.ts'
-import { createConnection, createUnixConnection, type ConnectOptions } from './connect.ts'
+import { createConnection, createUnixConnection, type TcpConnectOptions } from './connect.ts'
 import { connectStdio } from './connectPipe.ts'
-import { listenTcp, listenUnix, type ListenOptions, type TcpListenOptions } from './listen.ts'
+import { listenTcp, listenUnix, type TcpListenOptions, type UnixListenOptions } from './listen.ts'
 import { listenFds } from './listenFds.ts'
 import { listenOn, type ServerFactory } from './listenOn.ts'
 import { connectMemory, MemoryListener } from './memoryListener.ts'
 import type { Server } from './server.ts'
 import { StdioListener } from './stdioListener.ts'
 
+/** All that may be said of a connection but where to; what is only for TCP means nothing to other schemes. */
+export type EndpointConnectOptions = Omit<TcpConnectOptions, 'host' | 'port' | 'sock'>
+/** All that may be said of listening but where; what is only for TCP, or for a path, means nothing to other schemes. */
+export type EndpointListenOptions = Omit<TcpListenOptions, 'host' | 'port' | 'fd'> &
+  Pick<UnixListenOptions, 'cleanupSocket'>
+
 /** What is common to all that an endpoint may connect to, and listen on. */
 export interface EndpointScheme {
-  connect<P extends AnyProtocol>(factory: ProtocolFactory<P>, options: ConnectOptions): Promise<[Transport, P]>
-  listen<S extends Server>(makeServer: ServerFactory<S>, options: TcpListenOptions): Promise<S>
+  connect<P extends AnyProtocol>(factory: ProtocolFactory<P>, options: EndpointConnectOptions): Promise<[Transport, P]>
+  listen<S extends Server>(makeServer: ServerFactory<S>, options: EndpointListenOptions): Promise<S>
 }
 
 /** Throws a TypeError or a RangeError that says what is wrong with `text`. */
@@ -92,7 +98,7 @@ const schemes: Readonly<Partial<Record<string, Parse>>> = {
     const place = { path: rest.startsWith('@') ? `\0${path.slice(1)}` : path }
     return {
       connect: (factory, options) => createUnixConnection(factory, { ...options, ...place }),
-      listen: (makeServer, options) => listenUnix(makeServer, { ...options, fd: undefined, ...place }),
+      listen: (makeServer, options) => listenUnix(makeServer, { ...options, ...place }),
     }
   },
 
@@ -173,7 +179,7 @@ function tcp(host: string, port: number, text: string): EndpointScheme {
 function inherited(text: string, fds: () => number[]): EndpointScheme {
   return {
     connect: () => rejected(new NotImplementedError(`${quote(text)} is a listening socket: it is only for servers`)),
-    listen: async (makeServer, options: ListenOptions) => listenTcp(makeServer, { ...options, fd: fds() }),
+    listen: async (makeServer, options) => listenTcp(makeServer, { ...options, fd: fds() }),
   }
 }
 

@@ -1,6 +1,9 @@
-import type { ConnectOptions } from '../endpoints/connect.ts'
-import { parseEndpoint, type EndpointScheme } from '../endpoints/endpointScheme.ts'
-import type { ListenOptions } from '../endpoints/listen.ts'
+import {
+  parseEndpoint,
+  type EndpointConnectOptions,
+  type EndpointListenOptions,
+  type EndpointScheme,
+} from '../endpoints/endpointScheme.ts'
 import { Server } from '../endpoints/server.ts'
 import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
@@ -25,20 +28,20 @@ export class Endpoint {
   /** As {@link createConnection}. */
   createConnection<P extends AnyProtocol>(
     protocolFactory: ProtocolFactory<P>,
-    options: ConnectOptions = {},
+    options: EndpointConnectOptions = {},
   ): Promise<[transport: Transport, protocol: P]> {
     return handled(this.#scheme.connect(protocolFactory, options))
   }
 
   /** As {@link createServer}. */
-  createServer(protocolFactory: ProtocolFactory, options: ListenOptions = {}): Promise<Server> {
+  createServer(protocolFactory: ProtocolFactory, options: EndpointListenOptions = {}): Promise<Server> {
     const factory = toFactory<[], AnyProtocol>(protocolFactory)
     return handled(this.#scheme.listen((listeners) => new Server(listeners, factory, options), options))
   }
 
   /** As {@link openConnection}. */
   openConnection<R extends AnyReader = StreamReader, W extends StreamWriter = StreamWriter>(
-    options: ConnectOptions & StreamClasses<R, W> = {},
+    options: EndpointConnectOptions & StreamClasses<R, W> = {},
   ): Promise<Streams<R, W>> {
     return handled(open((factory) => this.createConnection(factory, options), options))
   }
@@ -46,18 +49,18 @@ export class Endpoint {
   /** As {@link startServer}, with a callback or without. */
   startServer<R extends AnyReader = StreamReader, W extends StreamWriter = StreamWriter>(
     clientConnectedCb: ClientConnectedCallback<R, W>,
-    options?: ListenOptions & StreamClasses<R, W>,
+    options?: EndpointListenOptions & StreamClasses<R, W>,
   ): Promise<Server>
   startServer<R extends AnyReader = StreamReader, W extends StreamWriter = StreamWriter>(
-    options?: ListenOptions & StreamClasses<R, W>,
+    options?: EndpointListenOptions & StreamClasses<R, W>,
   ): Promise<StreamServer<R, W>>
   startServer<R extends AnyReader, W extends StreamWriter>(
-    callbackOrOptions: ClientConnectedCallback<R, W> | (ListenOptions & StreamClasses<R, W>) = {},
-    options: ListenOptions & StreamClasses<R, W> = {},
+    callbackOrOptions: ClientConnectedCallback<R, W> | (EndpointListenOptions & StreamClasses<R, W>) = {},
+    options: EndpointListenOptions & StreamClasses<R, W> = {},
   ): Promise<StreamServer<R, W>> {
-    const args: ServerArguments<R, W, ListenOptions> =
+    const args: ServerArguments<R, W, EndpointListenOptions> =
       typeof callbackOrOptions === 'function' ? [callbackOrOptions, options] : [callbackOrOptions]
-    return handled(serve<R, W, ListenOptions>((make, given) => this.#scheme.listen(make, given), args))
+    return handled(serve<R, W, EndpointListenOptions>((make, given) => this.#scheme.listen(make, given), args))
   }
 
   /** The string that it was made from. */

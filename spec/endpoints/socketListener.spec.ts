@@ -211,10 +211,13 @@ describe('proxyProtocol', () => {
 
       const reset = await serve({ proxyProtocol: true })
       const resetting = await netDial(reset.address)
+      const port = resetting.socket.localPort
       resetting.socket.write('PRO')
       await netRoundTrip()
       resetting.socket.resetAndDestroy()
-      expect((await reset.failed()).message).toMatch('ECONNRESET')
+      expect((await reset.failed()).message).toMatch(
+        `connection with ${HOST}:${port} lost: read ECONNRESET in its PROXY header (3 bytes so far)`,
+      )
 
       const silent = await serve({ proxyProtocol: { timeoutMs: 20 } })
       const waiting = await netDial(silent.address)
