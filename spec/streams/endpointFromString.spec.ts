@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import * as net from 'node:net'
 import { dirname, join } from 'node:path'
 import { compressLayer } from '../../lib/compression/index.ts'
+import { ReconnectingClient } from '../../lib/endpoints/reconnectingClient.ts'
 import { ConnectError, NotImplementedError } from '../../lib/errors.ts'
 import { framed } from '../../lib/framing/framed.ts'
 import { lengthPrefixed } from '../../lib/framing/lengthPrefixed.ts'
@@ -181,6 +182,31 @@ describe('endpointFromString (C13)', () => {
       await protocol.untilEvent('lost')
       expect(errors.map(String)).toEqual(['Error: cannot read this'])
     })
+  })
+
+  it('a ReconnectingClient goes over any of them, layers included', async () => {
+    for (const text of ['memory:again', `unix://${netUnixPath()}`]) {
+      const endpoint = endpointFromString(text)
+      const layers = [compressLayer()]
+      const server = await endpoint.startServer({ layers })
+      netStop(server)
+      const client = new ReconnectingClient((attempt) => endpoint.openConnection({ ...attempt, layers }), {
+        initialDelayMs: 1,
+      })
+      const seen = new Set<unknown>()
+      for await (const [reader, writer] of client) {
+        seen.add(writer)
+        writer.write(`${seen.size}\n`)
+        const accepted = await server.accept()
+        expect(String(await accepted.reader.readLine())).toBe(`${seen.size}\n`)
+        accepted.writer.close()
+        await reader.read()
+        writer.close()
+        if (seen.size === 3) break
+      }
+      client.close()
+      await client.waitClosed()
+    }
   })
 
   it('stdio: serves whoever has started the program', async () => {
