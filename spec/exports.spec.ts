@@ -9,6 +9,7 @@ describe('the public names', () => {
   it('of millrace', () => {
     expect(Object.keys(main).sort()).toMatchInlineSnapshot(`
      [
+       "Backoff",
        "BaseProtocol",
        "BaseTransport",
        "BufferedProtocol",
@@ -19,6 +20,7 @@ describe('the public names', () => {
        "DatagramProtocol",
        "DatagramTransport",
        "DecodeError",
+       "Endpoint",
        "FlowControlMixin",
        "FrameError",
        "FrameTooLargeError",
@@ -36,6 +38,7 @@ describe('the public names', () => {
        "ProcessLookupError",
        "Protocol",
        "ReadTransport",
+       "ReconnectingClient",
        "SendFileError",
        "Server",
        "StreamReader",
@@ -66,6 +69,7 @@ describe('the public names', () => {
        "createSubprocessShell",
        "createUnixConnection",
        "createUnixServer",
+       "endpointFromString",
        "feedDataToBufferedProto",
        "fromNodeStream",
        "fromWeb",
