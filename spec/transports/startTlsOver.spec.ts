@@ -21,7 +21,7 @@ const kinds: [name: string, plain: Plain][] = [
   ['a memory pair', async (client, server) => Promise.resolve(memoryPair(client, server, silent))],
   [
     'a memory pair of small pipes',
-    async (client, server) => Promise.resolve(memoryPair(client, server, { ...silent, pipeSize: 100, chunkSize: 7 })),
+    async (client, server) => Promise.resolve(memoryPair(client, server, { ...silent, pipeSize: 1000, chunkSize: 97 })),
   ],
   [
     "streams of Node's",
