@@ -19,7 +19,7 @@ import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import { lingeringClose } from './lingeringClose.ts'
-import { READ_SIZE, readInto, SCRATCH, type OnRead } from './readInto.ts'
+import { READ_SIZE, readElsewhere, readInto, SCRATCH, type OnRead } from './readInto.ts'
 import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
 import { isCut, tlsBase, type TlsBase } from './tlsBase.ts'
@@ -184,6 +184,7 @@ export class SocketTransport extends Transport {
   }
 
   override setProtocol(protocol: AnyProtocol): void {
+    if (protocol !== this.#protocol) this.#returnMemory()
     this.#protocol = protocol
     if (isBuffered(protocol) && !this.#direct) this.#readDirectly()
   }
@@ -222,11 +223,13 @@ export class SocketTransport extends Transport {
   /** The memory for the next bytes, whenever they come. Where they come in small pieces, none is held to wait for them. */
   #lendMemory(): Uint8Array {
     const protocol = this.#protocol
-    this.#lender = undefined
-    if (!this.#bulk || !isBuffered(protocol) || !this.isReading()) return SCRATCH
+    if (!this.#bulk || !isBuffered(protocol)) return SCRATCH
+    // What is held goes first, into memory that is asked for then.
+    const mayLend = (): boolean => this.isReading() && this.#held === undefined && this.#protocol === protocol
+    if (!mayLend()) return SCRATCH
     try {
-      const memory = protocol.getBuffer(-1)
-      if (memory.length === 0) return SCRATCH
+      const memory: unknown = protocol.getBuffer(-1)
+      if (!(memory instanceof Uint8Array) || memory.length === 0 || !mayLend()) return SCRATCH
       this.#lender = protocol
       return memory
     } catch {
@@ -235,13 +238,24 @@ export class SocketTransport extends Transport {
     }
   }
 
+  /** From now on nothing is read into memory that is lent: its protocol may have another use for it. */
+  #returnMemory(): void {
+    if (this.#lender === undefined) return
+    this.#lender = undefined
+    readElsewhere(this.#socket)
+  }
+
   /** `n` bytes were read into `memory`. */
   #filled(n: number, memory: Uint8Array): boolean {
     const protocol = this.#protocol
-    this.#bulk = n >= BULK
     const lent = this.#lender === protocol && isBuffered(protocol)
+    this.#lender = undefined
+    this.#bulk = n >= BULK
     if (!lent || !this.isReading() || this.#held !== undefined) {
-      return this.#received(Buffer.from(memory.buffer, memory.byteOffset, n), true)
+      const chunk = Buffer.from(memory.buffer, memory.byteOffset, n)
+      // Somebody else has the socket now, and its `push`.
+      if (this.#left || this.#lost) return this.#socket.push(Buffer.from(chunk))
+      return this.#received(chunk, true)
     }
     this.#unread = n >= memory.length
     this.#delivering = true
@@ -479,6 +493,7 @@ export class SocketTransport extends Transport {
     // With TLS the peer is told of the end, so that it can tell it from a connection that was cut.
     const tellsEnd = this.#base !== undefined
     if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
+    this.#returnMemory()
     lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs)
     process.nextTick(finish, this)
   }
@@ -522,6 +537,7 @@ export class SocketTransport extends Transport {
   /** Lets go of the socket, as if nothing had been read that was not delivered. This transport is of no use any more. */
   #release(): Socket {
     const socket = this.#socket
+    this.#returnMemory()
     this.#closing = this.#lost = true
     socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
     socket.setTimeout(0)
