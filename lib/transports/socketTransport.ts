@@ -54,7 +54,7 @@ export class SocketTransport extends Transport {
   readonly #owner: TransportOwner
   /** The peer's name if this is a Unix socket, else `null`. */
   readonly #unixPeer: string | null
-  readonly #base: TlsBase | undefined
+  #base: TlsBase | undefined
   #sockname: [string, number] | string | undefined
   #protocol: AnyProtocol
   #flow: FlowControlMixin | undefined
@@ -87,7 +87,9 @@ export class SocketTransport extends Transport {
   #error: Error | null = null
   #writesAfterClose = 0
   #closeTimer: NodeJS.Timeout | undefined
-  readonly #openedAt = performance.now()
+  #openedAt = performance.now()
+  /** Going over to TLS, which may still be given up. */
+  #upgrade: Waiter<Transport> | undefined
 
   static {
     received = (transport, chunk) => transport.#received(chunk)
@@ -120,8 +122,12 @@ export class SocketTransport extends Transport {
     this.#begin(true)
   }
 
-  /** Instead of {@link start}, for a protocol that has had its `connectionMade` from the transport before this one. */
-  goOn(): void {
+  /** Instead of {@link start}, for a protocol that has had its `connectionMade` from the transport `before` this one. */
+  goOn(before?: SocketTransport): void {
+    if (before !== undefined) {
+      this.#base = { ...this.#base!, id: before.id }
+      this.#openedAt = before.#openedAt
+    }
     this.#begin()
   }
 
@@ -464,7 +470,7 @@ export class SocketTransport extends Transport {
   // --- the end
 
   override close(): void {
-    if (this.#closing) return
+    if (this.#closing) return this.#giveUpgradeUp()
     if (!this.#down) this.#flush()
     this.#closing = true
     this.#held = undefined
@@ -516,6 +522,7 @@ export class SocketTransport extends Transport {
       process.nextTick(finish, this)
     }
     const waiter = new Waiter<Transport>(options, undefined, () => lost(null))
+    this.#upgrade = waiter
     const done = (error: Error | undefined, secured?: TLSSocket): void => {
       if (waiter.settled) return void secured?.destroy()
       if (error !== undefined) {
@@ -524,7 +531,7 @@ export class SocketTransport extends Transport {
       }
       const path = this.#unixPeer || (typeof this.#sockname === 'string' ? this.#sockname : '')
       const next = new SocketTransport(secured!, this.#protocol, this.#owner, path)
-      next.goOn()
+      next.goOn(this)
       repeatEnd(secured!)
       this.#owner.detach(this)
       waiter.resolve(next)
@@ -532,6 +539,12 @@ export class SocketTransport extends Transport {
     if (options.serverSide === true) serveHands(socket, peer, options, done)
     else shakeHands(socket, peer, options, done)
     return waiter.promise
+  }
+
+  /** Closed in the middle of a handshake. Once that is over, there is nothing to give up. */
+  #giveUpgradeUp(): void {
+    const peer = this.#peer()
+    this.#upgrade?.cancel(new ConnectionLostError(`connection with ${peer} closed while it went over to TLS`, peer))
   }
 
   /** Lets go of the socket, as if nothing had been read that was not delivered. This transport is of no use any more. */
@@ -551,7 +564,7 @@ export class SocketTransport extends Transport {
 
   /** With `reset` the peer of a TCP connection gets a reset at once, instead of an orderly end. */
   override abort({ reset = false }: AbortOptions = {}): void {
-    if (this.#lost) return
+    if (this.#lost) return this.#giveUpgradeUp()
     this.#closing = true
     if (this.#error === null || this.#down) this.#aborted = true
     this.#drop()
@@ -599,7 +612,7 @@ export class SocketTransport extends Transport {
       `connection with ${peer} lost: ${what} after ${bytesRead} bytes in and ${bytesWritten} out ` +
       `(${this.getWriteBufferSize()} unsent)`
     this.#error = new ConnectionLostError(message, peer, { cause })
-    publishError(this, this.#owner.side, this.#error)
+    if (!this.#owner.isLayer) publishError(this, this.#owner.side, this.#error)
   }
 
   #idle(): void {
@@ -652,7 +665,7 @@ export class SocketTransport extends Transport {
     } catch (thrown) {
       this.#report(thrown)
     }
-    publishClose(this, this.#owner.side, error, this.#openedAt)
+    if (!this.#owner.isLayer) publishClose(this, this.#owner.side, error, this.#openedAt)
     this.#owner.detach(this, error)
   }
 

@@ -4,7 +4,7 @@ import type { PeerName } from '../errors.ts'
 import type { TlsServerOptions } from '../tlsOptions.ts'
 import { gatherFirst } from './gatherFirst.ts'
 import { setTlsBase } from './tlsBase.ts'
-import { DEFAULT_HANDSHAKE_TIMEOUT_MS, handshakeError, serveHands } from './tlsHandshake.ts'
+import { handshakeError, handshakeTimeoutOf, serveHands } from './tlsHandshake.ts'
 
 /** The first byte of every TLS connection: a record of the handshake. */
 const HANDSHAKE = 0x16
@@ -26,7 +26,7 @@ export class TlsAcceptor {
   constructor(options: TlsServerOptions & { tlsOptional?: boolean | undefined }) {
     this.#options = options
     this.#optional = options.tlsOptional ?? false
-    this.#timeoutMs = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
+    this.#timeoutMs = handshakeTimeoutOf(options)
     this.#server = tls.createServer({ ...options.tls, handshakeTimeout: this.#timeoutMs, pauseOnConnect: true })
     this.#server.on('secureConnection', (secured) => {
       secured.allowHalfOpen = true

@@ -43,6 +43,8 @@ export function setTlsBase(secured: TLSSocket, connected: Duplex, lower: Duplex,
   const { tlsShutdownTimeoutMs = DEFAULT_SHUTDOWN_TIMEOUT_MS, tlsRequireCloseNotify = false } = options
   const base: TlsBase = { shutdownTimeoutMs: tlsShutdownTimeoutMs }
   if (!(lower instanceof Socket)) {
+    // With TLS above a stream the end of one direction of it is not the end of both any more.
+    connected.allowHalfOpen = lower.allowHalfOpen = true
     Object.assign(base, { lower, requiresEnd: tlsRequireCloseNotify, ...originOf(connected) })
   }
   ;(secured as { [BASE]?: TlsBase })[BASE] = base

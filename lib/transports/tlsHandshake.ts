@@ -12,7 +12,14 @@ import type {
 import type { Transport } from '../transport.ts'
 import { lowerOf, setTlsBase } from './tlsBase.ts'
 
-export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
+const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
+/** Longer than a timer can be. */
+const MOST_MS = 0x7fffffff
+
+/** In milliseconds, as a timer takes it. */
+export function handshakeTimeoutOf({ tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS }: TlsOptions): number {
+  return Math.min(tlsHandshakeTimeoutMs, MOST_MS)
+}
 
 /** Throws for options that make no sense, before anything is opened. */
 export function checkTlsClient(options: TlsClientOptions): void {
@@ -47,7 +54,8 @@ export function checkStartTls(transport: Transport, options: StartTlsOptions): v
 
 /**
  * Shakes hands as the client over a connected socket. Calls `done` once, with the socket to use from now on or with the
- * error; then nothing is left open. Returns how to give up.
+ * error; then nothing is left open. The error is Node's own for a certificate or a key that is none. Who destroys the
+ * socket gives up.
  */
 export function shakeHands(
   connected: Duplex,
@@ -55,13 +63,20 @@ export function shakeHands(
   options: TlsClientOptions & { host?: string | undefined },
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
-  const { tls: given, tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options
+  const { tls: given } = options
+  const timeoutMs = handshakeTimeoutOf(options)
   const { servername, ...context } = (typeof given === 'object' ? given : {}) as TlsConnectOptions
   const name = servername ?? options.serverHostname ?? options.host
   // In the middle of a handshake, the end of one direction is the end.
   connected.allowHalfOpen = false
   const socket = lowerOf(connected, options)
-  const secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  let secured: tls.TLSSocket
+  try {
+    secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  } catch (error) {
+    socket.destroy()
+    return done(error as Error)
+  }
   if (options.onTlsSession !== undefined) secured.on('session', options.onTlsSession)
   const settle = (error?: Error): void => {
     clearTimeout(timer)
@@ -79,8 +94,8 @@ export function shakeHands(
     done(error)
   }
   const failed = (error: Error): void => settle(handshakeError(peer, error))
-  const late = (): void => settle(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
-  const timer = setTimeout(late, Math.min(tlsHandshakeTimeoutMs, 0x7fffffff)).unref()
+  const late = (): void => settle(new TimeoutError(`TLS handshake with ${peer}`, timeoutMs))
+  const timer = setTimeout(late, timeoutMs).unref()
   secured.on('error', failed)
   secured.on('secureConnect', settle as () => void)
 }
@@ -92,11 +107,17 @@ export function serveHands(
   options: TlsServerOptions,
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
-  const handshakeTimeout = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
+  const handshakeTimeout = handshakeTimeoutOf(options)
   connected.allowHalfOpen = false
   const socket = lowerOf(connected, options)
-  // A server that never listens: only its side of a handshake is wanted.
-  const server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
+  let server: tls.Server
+  try {
+    // A server that never listens: only its side of a handshake is wanted.
+    server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
+  } catch (error) {
+    socket.destroy()
+    return done(error as Error)
+  }
   server.on('secureConnection', (secured) => {
     secured.allowHalfOpen = true
     setTlsBase(secured, connected, socket, options)

@@ -16,6 +16,7 @@ import {
   netError,
   netPromise,
   NetRecorder,
+  netServe,
   netRoundTrip,
   netStop,
   netUnixPath,
@@ -289,6 +290,24 @@ describe('TLS', () => {
       await expect(echo({ tlsHandshakeTimeoutMs })).rejects.toThrow(RangeError)
       await expect(dial(1, { tlsHandshakeTimeoutMs })).rejects.toThrow(RangeError)
     })
+  })
+
+  it('rejects with what Node says of a certificate that is none', async () => {
+    const { address } = await netServe(() => new NetRecorder())
+    const options = { ...address, host: HOST, tls: { cert: 'none', key: 'none' } }
+    expect(await netError(createConnection(NetRecorder, options))).toHaveProperty('code', 'ERR_OSSL_PEM_NO_START_LINE')
+  })
+
+  it('takes Infinity for no limit of the handshake', async () => {
+    const tlsHandshakeTimeoutMs = Infinity
+    const { port } = await netServe(() => new NetRecorder(), 'tcp', {
+      tls: certified('localhost'),
+      tlsHandshakeTimeoutMs,
+    })
+    const options = { host: HOST, port, tls: { ca }, serverHostname: 'localhost', tlsHandshakeTimeoutMs }
+    const [transport] = await createConnection(NetRecorder, options)
+    expect(transport.getExtraInfo('tlsVersion')).toBe('TLSv1.3')
+    transport.abort()
   })
 
   it('refuses options that make no sense', async () => {

@@ -4,7 +4,7 @@ import { createConnection } from '../../lib/endpoints/connect.ts'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import { ConnectionLostError, TimeoutError } from '../../lib/errors.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
-import { netDefer, netError, netPromise, NetRecorder, netServe, netStop } from '../support/netTools.ts'
+import { netDefer, netError, netPromise, NetRecorder, netRoundTrip, netServe, netStop } from '../support/netTools.ts'
 import { itWith, Program } from '../support/program.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
@@ -62,6 +62,24 @@ describe('tlsRequireCloseNotify', () => {
       const { reader } = await openConnection({ host: HOST, port, ...CLIENT })
       expect(String(await reader.read())).toBe('text')
     })
+  })
+
+  it('leaves half of a connection open (A77)', async () => {
+    const recorder = new NetRecorder()
+    recorder.keepOpen = true
+    const { port } = await netServe(() => recorder, 'tcp', { tls: certified('localhost'), tlsRequireCloseNotify: true })
+    const { reader, writer } = await openConnection({ host: HOST, port, ...CLIENT, tlsRequireCloseNotify: true })
+    writer.write('question')
+    writer.writeEof()
+    await recorder.untilEvent('eof')
+    // The end of the system's connection has come as well by then.
+    await netRoundTrip()
+    recorder.transport.write(Buffer.alloc(1_000_000, 1))
+    recorder.transport.close()
+    expect(await reader.read()).toHaveLength(1_000_000)
+    writer.close()
+    await Promise.all([writer.waitClosed(), recorder.untilEvent('lost')])
+    expect([recorder.text, recorder.lostWith]).toEqual(['question', null])
   })
 
   it('is told to a reader behind what had come, and not while reading is paused', async () => {

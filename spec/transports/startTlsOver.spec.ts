@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ConnectionEvent } from '../../lib/diagnostics.ts'
 import { connectDuplex } from '../../lib/endpoints/connectDuplex.ts'
 import { ConnectionLostError, InvalidStateError, TlsHandshakeError } from '../../lib/errors.ts'
 import { Protocol, type AnyProtocol } from '../../lib/protocol.ts'
@@ -7,7 +9,7 @@ import { RecordingProtocol } from '../../lib/testing/recordingProtocol.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { LoggingTransport } from '../../lib/transports/loggingTransport.ts'
 import { CrossedDuplex } from '../support/crossedDuplexes.ts'
-import { netError } from '../support/netTools.ts'
+import { netDefer, netError, netTurns } from '../support/netTools.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
 const CLIENT = { tls: { ca }, serverHostname: 'localhost' } as const
@@ -149,6 +151,28 @@ describe.each(kinds)('startTls over %s', (_name, plain) => {
     expect(client.lost).toBeInstanceOf(ConnectionLostError)
     expect(client.events).toEqual(['connectionMade', 'connectionLost'])
   })
+})
+
+it('after writeEof() rejects: nothing can be said any more', async () => {
+  const [client, server] = [new RecordingProtocol(), new RecordingProtocol()]
+  const [near] = memoryPair(client, server, silent)
+  near.writeEof()
+  expect(await netError(near.startTls(CLIENT))).toBeInstanceOf(TlsHandshakeError)
+  await client.untilEvent('connectionLost')
+  server.transport.abort()
+})
+
+it('is one connection to the diagnostics: closed once', async () => {
+  const closed: unknown[] = []
+  const listener = (event: unknown): void => void closed.push((event as ConnectionEvent).id)
+  subscribe('millrace:connection:close', listener)
+  netDefer(() => unsubscribe('millrace:connection:close', listener))
+  const [client, server] = [new RecordingProtocol(), new RecordingProtocol()]
+  const [a, b] = await secured(kinds[0]![1], client, server)
+  a.close()
+  await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
+  await netTurns()
+  expect(closed.filter((id) => id === a.id || id === b.id).toSorted()).toEqual([a.id, b.id].toSorted())
 })
 
 it('streams go over to TLS without a network', async () => {
