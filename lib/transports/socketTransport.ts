@@ -22,7 +22,7 @@ import { lingeringClose } from './lingeringClose.ts'
 import { READ_SIZE, readElsewhere, readInto, SCRATCH, type OnRead } from './readInto.ts'
 import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
-import { isCut, tlsBase, type TlsBase } from './tlsBase.ts'
+import { noteEnd, tlsBase, type TlsBase } from './tlsBase.ts'
 import { checkStartTls, serveHands, shakeHands } from './tlsHandshake.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { securedOf, tlsInfo, TLS_INFO } from './tlsInfo.ts'
@@ -55,6 +55,7 @@ export class SocketTransport extends Transport {
   /** The peer's name if this is a Unix socket, else `null`. */
   readonly #unixPeer: string | null
   #base: TlsBase | undefined
+  #version: string | null = null
   #sockname: [string, number] | string | undefined
   #protocol: AnyProtocol
   #flow: FlowControlMixin | undefined
@@ -109,7 +110,10 @@ export class SocketTransport extends Transport {
     this.#socket = socket as OwnedSocket
     this.#owner = owner
     this.#protocol = protocol
-    if (securedOf(socket) !== undefined) this.#base = tlsBase(socket)
+    if (securedOf(socket) !== undefined) {
+      this.#base = tlsBase(socket)
+      this.#tlsVersion()
+    }
     // Asked for now: the socket remembers the answer, and an error must name the peer when it can no longer be asked.
     const isTcp = socket.remoteAddress !== undefined || socket.localAddress !== undefined
     this.#unixPeer = isTcp ? null : owner.side === 'client' ? path : ''
@@ -283,6 +287,7 @@ export class SocketTransport extends Transport {
     // A full chunk is seldom the last.
     this.#unread = chunk !== null && (this.#closing || chunk.length >= READ_SIZE)
     this.#peerEnded ||= chunk === null
+    if (chunk === null && this.#base !== undefined) noteEnd(this.#base)
     if (this.#closing) return false
     const behind = this.#paused || this.#held !== undefined
     if (chunk === null) {
@@ -320,7 +325,7 @@ export class SocketTransport extends Transport {
   }
 
   #deliverEof(): void {
-    if (this.#base !== undefined && isCut(this.#base)) return this.#cut()
+    if (this.#base?.cut === true) return this.#cut()
     let keepOpen: unknown = false
     try {
       keepOpen = (this.#protocol as Partial<Protocol>).eofReceived?.()
@@ -376,10 +381,14 @@ export class SocketTransport extends Transport {
     return this.#output?.unsent ?? 0
   }
 
+  /** A socket that is closed no longer knows it. */
+  #tlsVersion(): string | null {
+    return (this.#version ??= securedOf(this.#socket)!.getProtocol())
+  }
+
   /** With TLS only from version 1.3 on: before, the end of one direction was the end of both. */
   override canWriteEof(): boolean {
-    const secured = securedOf(this.#socket)
-    return secured === undefined || secured.getProtocol() === 'TLSv1.3'
+    return this.#base === undefined || this.#tlsVersion() === 'TLSv1.3'
   }
 
   override write(data: Uint8Array | string): void {

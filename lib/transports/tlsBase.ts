@@ -19,6 +19,8 @@ export interface TlsBase {
   readonly reset?: () => void
   /** An end that TLS does not tell of itself may have been made by anyone. */
   readonly requiresEnd?: boolean
+  /** Whether the end that has come is such a one. */
+  cut?: boolean
 }
 
 /** What a layer has from the connection that it lies on. */
@@ -48,14 +50,20 @@ export function setTlsBase(secured: TLSSocket, connected: Duplex, lower: Duplex,
     Object.assign(base, { lower, requiresEnd: tlsRequireCloseNotify, ...originOf(connected) })
   }
   ;(secured as { [BASE]?: TlsBase })[BASE] = base
+  if (!tlsRequireCloseNotify) return
+  // Until a transport takes it over.
+  secured.push = function (this: TLSSocket, chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk === null) noteEnd(base)
+    return Socket.prototype.push.call(this, chunk, encoding)
+  }
 }
 
 /**
- * Whether the end that has just come is not one that TLS has told of. TLS knows that it is over as soon as it has the
- * peer's word; without it, not before what is below has ended.
+ * To be called when the end comes, not later: finds out whether TLS has told of it. TLS knows that it is over as soon as
+ * it has the peer's word; without it, not before what is below has ended.
  */
-export function isCut({ lower, requiresEnd }: TlsBase): boolean {
-  return requiresEnd === true && lower?.readableEnded === true
+export function noteEnd(base: TlsBase): void {
+  if (base.requiresEnd === true) base.cut ??= base.lower?.readableEnded === true
 }
 
 function originOf(connected: Duplex): Pick<TlsBase, 'extra' | 'id' | 'reset'> {

@@ -145,6 +145,11 @@ describe('TLS', () => {
       writer.write('one\ntwo')
       writer.writeEof()
       expect(String(await reader.read())).toBe('one\ntwo')
+      // It is as true of one that is gone, which is no reason for writeEof to throw.
+      const other = await dial(port)
+      other.writer.transport.abort()
+      other.writer.writeEof()
+      expect(other.writer.canWriteEof()).toBe(true)
     })
 
     it('is not before: writeEof throws, and the end of the peer closes (I7, I8)', async () => {

@@ -64,6 +64,38 @@ describe('tlsRequireCloseNotify', () => {
     })
   })
 
+  it('takes an orderly end for one, however late it is told', async () => {
+    const port = await ending('orderly', 'TLSv1.3', Buffer.alloc(300_000, 7))
+    const recorder = new NetRecorder()
+    recorder.dataReceived = (data) => {
+      NetRecorder.prototype.dataReceived.call(recorder, data)
+      recorder.transport.pauseReading()
+      void netRoundTrip().then(() => recorder.transport.resumeReading())
+    }
+    await createConnection(() => recorder, { host: HOST, port, ...CLIENT, tlsRequireCloseNotify: true })
+    await recorder.untilEvent('lost')
+    expect([recorder.log, recorder.lostWith]).toEqual([['made', 'data', 'eof', 'lost'], null])
+  })
+
+  it('takes an orderly end for one that has come before its turn', async () => {
+    const [first, second] = [new NetRecorder(), new NetRecorder()]
+    const recorders = [first, second]
+    const { port } = await netServe(() => recorders.shift()!, 'tcp', {
+      tls: certified('localhost'),
+      tlsRequireCloseNotify: true,
+      maxConnections: 1,
+    })
+    const [holder] = await createConnection(NetRecorder, { host: HOST, port, ...CLIENT })
+    await first.untilEvent('made')
+    const [waiting] = await createConnection(NetRecorder, { host: HOST, port, ...CLIENT })
+    waiting.write('text')
+    waiting.close()
+    await netRoundTrip()
+    holder.close()
+    await second.untilEvent('lost')
+    expect([second.log, second.text, second.lostWith]).toEqual([['made', 'data', 'eof', 'lost'], 'text', null])
+  })
+
   it('leaves half of a connection open (A77)', async () => {
     const recorder = new NetRecorder()
     recorder.keepOpen = true
