@@ -509,6 +509,7 @@ export class SocketTransport extends Transport {
     const tellsEnd = this.#base !== undefined
     if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
     this.#returnMemory()
+    this.#base?.unref?.()
     lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs)
     process.nextTick(finish, this)
   }
@@ -607,6 +608,8 @@ export class SocketTransport extends Transport {
 
   #failed(error: NodeJS.ErrnoException): void {
     if (this.#error !== null || this.#aborted || this.#lost) return
+    // Of the transport below, which says it all.
+    if (error instanceof ConnectionLostError) return void (this.#error = error)
     // What TLS says of the peer's records has no number, but a library and a reason.
     const { reason } = error as { reason?: string }
     const what = reason ?? error.code ?? error.message

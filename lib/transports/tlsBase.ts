@@ -17,6 +17,8 @@ export interface TlsBase {
   readonly id?: number
   /** Resets the connection below, which Node cannot do below TLS that lies on a socket. */
   readonly reset?: () => void
+  /** Lets the process end, though the connection below is open. */
+  readonly unref?: () => void
   /** An end that TLS does not tell of itself may have been made by anyone. */
   readonly requiresEnd?: boolean
   /** Whether the end that has come is such a one. */
@@ -66,15 +68,22 @@ export function noteEnd(base: TlsBase): void {
   if (base.requiresEnd === true) base.cut ??= base.lower?.readableEnded === true
 }
 
-function originOf(connected: Duplex): Pick<TlsBase, 'extra' | 'id' | 'reset'> {
+function originOf(connected: Duplex): Pick<TlsBase, 'extra' | 'id' | 'reset' | 'unref'> {
   if (connected instanceof TransportDuplex) {
     const { transport } = connected
     const known = ORIGIN.map((name) => [name, transport.getExtraInfo(name)]).filter(([, value]) => value !== null)
     const reset = (): void => transport.abort({ reset: true })
-    return { id: transport.id, reset, extra: Object.fromEntries(known) as Partial<ExtraInfo> }
+    const socket = transport.getExtraInfo('socket') as Partial<Socket> | null
+    return {
+      id: transport.id,
+      reset,
+      unref: () => void socket?.unref?.(),
+      extra: Object.fromEntries(known) as Partial<ExtraInfo>,
+    }
   }
   const { remoteAddress, remotePort, localAddress, localPort } = connected as Socket
-  if (remoteAddress === undefined) return {}
+  const unref = (): void => void (connected as Socket).unref()
+  if (remoteAddress === undefined) return { unref }
   const reset = (): void => void (connected as Socket).resetAndDestroy()
-  return { reset, extra: { peername: [remoteAddress, remotePort!], sockname: [localAddress!, localPort!] } }
+  return { reset, unref, extra: { peername: [remoteAddress, remotePort!], sockname: [localAddress!, localPort!] } }
 }

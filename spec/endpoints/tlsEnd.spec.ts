@@ -4,7 +4,16 @@ import { createConnection } from '../../lib/endpoints/connect.ts'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import { ConnectionLostError, TimeoutError } from '../../lib/errors.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
-import { netDefer, netError, netPromise, NetRecorder, netRoundTrip, netServe, netStop } from '../support/netTools.ts'
+import {
+  netDefer,
+  netError,
+  netProgram,
+  netPromise,
+  NetRecorder,
+  netRoundTrip,
+  netServe,
+  netStop,
+} from '../support/netTools.ts'
 import { itWith, Program } from '../support/program.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
@@ -232,6 +241,29 @@ describe('tlsShutdownTimeoutMs (A74, A75, D21)', () => {
     expect(lost.message).toMatch(/not closed within 50 ms after 0 bytes in and \d+ out \(\d+ unsent\)/)
     expect(unsent).toBeGreaterThan(0)
     expect(recorder.count('lost')).toBe(1)
+  })
+
+  it.each(['', 'tlsRequireCloseNotify: true'])('holds up no process that has closed (%s)', async (option) => {
+    // It never ends its side.
+    const server = tls.createServer({ ...certified('localhost'), allowHalfOpen: true }, (secured) => {
+      secured.resume().on('error', () => {})
+      netDefer(() => secured.destroy())
+    })
+    await new Promise<void>((resolve) => server.listen(0, HOST, resolve))
+    netDefer(() => server.close())
+    const program = netProgram(`
+      import { createConnection } from 'millrace'
+      const [transport] = await createConnection(() => ({ connectionLost() { at = performance.now() } }), {
+        host: '127.0.0.1',
+        port: ${(server.address() as net.AddressInfo).port},
+        tls: { ca: ${JSON.stringify(ca.toString())} },
+        serverHostname: 'localhost',
+        ${option}
+      })
+      let at
+      process.on('exit', () => console.log(performance.now() - at < 1000))
+      transport.close()`)
+    expect(await program.ended).toEqual({ code: 0, stdout: 'true\n', stderr: '' })
   })
 
   it('gives a peer that goes on reading its time', async () => {

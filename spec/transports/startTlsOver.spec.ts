@@ -162,6 +162,20 @@ it('after writeEof() rejects: nothing can be said any more', async () => {
   server.transport.abort()
 })
 
+it('is lost for the reason for which what it lies on is, which is no bug', async () => {
+  const [client, server] = [new RecordingProtocol(), new RecordingProtocol()]
+  const errors: unknown[] = []
+  const onConnectionError = (error: unknown): void => void errors.push(error)
+  const plain: Plain = async (a, b) => Promise.resolve(memoryPair(a, b, { onConnectionError }))
+  const [, far] = await secured(plain, client, server)
+  far.abort({ reset: true })
+  await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
+  expect(client.lost).toBeInstanceOf(ConnectionLostError)
+  expect(client.lost!.message).toMatch(/^connection with memory:\d+ lost: reset by the peer$/)
+  expect(server.lost).toBeNull()
+  expect(errors).toEqual([])
+})
+
 it('is one connection to the diagnostics: closed once', async () => {
   const closed: unknown[] = []
   const listener = (event: unknown): void => void closed.push((event as ConnectionEvent).id)
