@@ -139,6 +139,7 @@ describe('the public names', () => {
   it('of millrace/testing', () => {
     expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`
      [
+       "FakeClock",
        "RecordingProtocol",
        "checkCodec",
        "checkTransport",

@@ -6,7 +6,7 @@ import type { ErrorHandler } from '../diagnostics.ts'
 import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
 import type { TlsServerOptions } from '../tlsOptions.ts'
-import { checkTlsServer, DEFAULT_HANDSHAKE_TIMEOUT_MS } from '../transports/tlsHandshake.ts'
+import { checkTlsServer, handshakeTimeout } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { DEFAULT_BACKLOG, Server, type Listeners } from './server.ts'
 
@@ -117,7 +117,6 @@ function listen<S extends Server>(
     return rejected(error)
   }
   const sockets = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: options.keepAlive ?? false }
-  const handshakeTimeout = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
   const make = (): net.Server =>
     options.tls === undefined
       ? net.createServer(sockets)

@@ -2,13 +2,14 @@
 import { setMaxListeners } from 'node:events'
 import type * as net from 'node:net'
 import * as tls from 'node:tls'
+import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { CancelledError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import { SocketTransport } from '../transports/socketTransport.ts'
 import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
 import { formatAddress, type Transport } from '../transport.ts'
-import { handshakeError } from '../transports/tlsHandshake.ts'
+import { handshakeError, limitHandshake } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, DONE, handled, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
 import { repeatEnd } from '../transports/repeatEnd.ts'
 
@@ -31,6 +32,7 @@ export interface ServerOptions {
   maxConnections?: number | undefined
   backlog?: number | undefined
   idleTimeoutMs?: number | undefined
+  tlsHandshakeTimeoutMs?: number | undefined
   onConnectionError?: ErrorHandler<Transport> | undefined
 }
 
@@ -56,8 +58,8 @@ export class Server implements AsyncDisposable {
   readonly #options: ServerOptions
   readonly #transports = new Set<Transport>()
   readonly #owner: TransportOwner
-  /** Sockets in the middle of a TLS handshake, by their peer: nobody else knows of them yet. */
-  readonly #shakingHands = new Map<string, net.Socket>()
+  /** Sockets in the middle of a TLS handshake: nobody else knows of them yet. */
+  readonly #shakingHands = new Map<net.Socket, Handshake>()
   readonly #closedWaiters = new WaitList()
   readonly #doneWaiters = new WaitList()
   readonly #closing = new AbortController()
@@ -159,7 +161,7 @@ export class Server implements AsyncDisposable {
     if (!this.closed) {
       this.#closing.abort(new CancelledError('the server was closed'))
       for (const listener of this.#listeners) listener.close()
-      for (const socket of this.#shakingHands.values()) socket.destroy()
+      for (const socket of this.#shakingHands.keys()) socket.destroy()
       for (const [socket] of this.#waiting) socket.destroy()
       this.#waiting = []
       this.#serving?.reject(this.closing.reason)
@@ -171,14 +173,14 @@ export class Server implements AsyncDisposable {
 
   async #closeWithin({ graceMs, signal }: CloseOptions): Promise<void> {
     // The timer of a wait keeps no process alive; but handlers may be all that is left, and this is to settle.
-    const alive = setTimeout(() => {}, Math.min(graceMs, 0x7fffffff))
+    const alive = clock.setTimeout(() => {}, Math.min(graceMs, LONGEST_TIMER_MS), true)
     try {
       if (!this.isDone()) await this.#doneWaiters.wait({ timeoutMs: graceMs, signal }, () => 'close')
     } catch {
       this.abortClients()
       await this.waitClosed()
     } finally {
-      clearTimeout(alive)
+      clock.clearTimeout(alive)
     }
   }
 
@@ -238,11 +240,11 @@ export class Server implements AsyncDisposable {
     listener.on('connection', (socket: net.Socket) => {
       if (this.closed) return void socket.destroy()
       const peer = peerOfSocket(socket)
-      this.#shakingHands.set(peer, socket)
-      socket.on('close', () => this.#shakingHands.delete(peer))
+      this.#shakingHands.set(socket, { peer, over: limitHandshake(socket, peer, this.#options) })
+      socket.on('close', () => this.#handshakeOver(socket))
     })
     listener.on('secureConnection', (socket) => {
-      this.#shakingHands.delete(peerOfSocket(socket))
+      this.#handshakeOver(below(socket))
       socket.allowHalfOpen = true
       // While it waits for its turn nobody else listens.
       socket.on('error', () => {})
@@ -250,8 +252,16 @@ export class Server implements AsyncDisposable {
     })
     listener.on('tlsClientError', (error, socket) => {
       socket.destroy()
-      if (!this.closed) this.#owner.report(handshakeError(peerOfSocket(socket), error, socket), undefined)
+      if (this.closed) return
+      // A socket that is destroyed no longer knows its peer.
+      const peer = this.#shakingHands.get(below(socket))?.peer ?? peerOfSocket(socket)
+      this.#owner.report(handshakeError(peer, error, socket), undefined)
     })
+  }
+
+  #handshakeOver(socket: net.Socket): void {
+    this.#shakingHands.get(socket)?.over()
+    this.#shakingHands.delete(socket)
   }
 
   #accept(socket: net.Socket, path: string | undefined): void {
@@ -290,11 +300,23 @@ export class Server implements AsyncDisposable {
 
   /** Out of descriptors, mostly: libuv drops what it cannot take and goes on, so do we. */
   #acceptFailed(error: Error): void {
-    const now = performance.now()
+    const now = clock.now()
     if (now - this.#lastAcceptReport < ACCEPT_REPORT_INTERVAL_MS) return
     this.#lastAcceptReport = now
     this.#owner.report(error, undefined)
   }
+}
+
+/** What a server knows of a handshake that is under way. */
+interface Handshake {
+  readonly peer: string
+  /** Stops its clock. */
+  readonly over: () => void
+}
+
+/** The socket under one of TLS. Node has no name for it that is public. */
+function below(secured: tls.TLSSocket): net.Socket {
+  return (secured as unknown as { _parent: net.Socket })._parent
 }
 
 function peerOfSocket({ remoteAddress, remotePort }: net.Socket): string {

@@ -7,6 +7,7 @@
  */
 import { toBytes } from '../bytes/allocate.ts'
 import { ByteQueue } from '../bytes/byteQueue.ts'
+import { clock } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits } from '../transport.ts'
@@ -76,7 +77,7 @@ class Pipe {
       arrive()
       this.notify()
     }
-    if (this.#latencyMs > 0) setTimeout(arrived, this.#latencyMs)
+    if (this.#latencyMs > 0) clock.setTimeout(arrived, this.#latencyMs, true)
     else arrived()
   }
 }
@@ -108,7 +109,7 @@ export class MemoryTransport extends Transport {
   #writesAfterClose = 0
   #bytesRead = 0
   #bytesWritten = 0
-  readonly #openedAt = performance.now()
+  readonly #openedAt = clock.now()
 
   /** Two connected transports that have not begun: call {@link start} on both. */
   static pair(

@@ -10,6 +10,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { toBytes } from '../bytes/allocate.ts'
+import { clock } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
@@ -18,6 +19,7 @@ import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
+import { IdleTimer } from './idleTimer.ts'
 import { lingeringClose } from './lingeringClose.ts'
 import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
@@ -38,7 +40,6 @@ type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
 // hold as little as it can. The class fills these in, since they need its private side.
 let received: (transport: SocketTransport, chunk: Buffer | null) => boolean
 let failed: (transport: SocketTransport, error: NodeJS.ErrnoException) => void
-let idle: (transport: SocketTransport) => void
 let closed: (transport: SocketTransport) => void
 let startReading: (transport: SocketTransport) => void
 let progress: (transport: SocketTransport) => void
@@ -68,6 +69,7 @@ export class SocketTransport extends Transport {
   /** Bytes that Node had counted as sent, and that were dropped. */
   #dropped = 0
 
+  #idleTimer: IdleTimer | undefined
   #closing = false
   /** Closing, and all is sent. */
   #left = false
@@ -77,12 +79,11 @@ export class SocketTransport extends Transport {
   #down = false
   #error: Error | null = null
   #writesAfterClose = 0
-  readonly #openedAt = performance.now()
+  readonly #openedAt = clock.now()
 
   static {
     received = (transport, chunk) => transport.#received(chunk)
     failed = (transport, error) => transport.#failed(error)
-    idle = (transport) => transport.#idle()
     closed = (transport) => transport.#closed()
     startReading = (transport) => transport.#startReading()
     progress = (transport) => transport.#outputProgress()
@@ -114,11 +115,7 @@ export class SocketTransport extends Transport {
     socket.on('error', onError)
     socket.on('close', onClose)
     const { idleTimeoutMs = Infinity } = this.#owner
-    // Longer than a timer can be is no limit at all.
-    if (!(idleTimeoutMs > 0x7fffffff)) {
-      socket.setTimeout(idleTimeoutMs)
-      socket.on('timeout', onTimeout)
-    }
+    if (idleTimeoutMs < Infinity) this.#idleTimer = new IdleTimer(socket, idleTimeoutMs, () => this.#idle())
     if (socket.readableLength > 0) this.#held = socket.read() as Buffer
     this.#owner.attach(this)
     try {
@@ -190,6 +187,7 @@ export class SocketTransport extends Transport {
     // A full chunk is seldom the last.
     this.#unread = chunk !== null && (this.#closing || chunk.length >= READ_SIZE)
     this.#peerEnded ||= chunk === null
+    this.#idleTimer?.read()
     if (this.#closing) return false
     const behind = this.#paused || this.#held !== undefined
     if (chunk === null) {
@@ -339,6 +337,7 @@ export class SocketTransport extends Transport {
   }
 
   #outputProgress(): void {
+    this.#idleTimer?.written()
     this.#flush()
     this.#afterFlush()
   }
@@ -348,6 +347,7 @@ export class SocketTransport extends Transport {
     if (output === undefined || output.length === 0) return
     if (this.#socket.destroyed) return this.#noticeLoss()
     output.flush()
+    this.#idleTimer?.written()
     // An idle connection should hold as little as it can; another is made for the next wake-up's writes.
     if (output.unsent === 0) this.#output = undefined
   }
@@ -432,8 +432,8 @@ export class SocketTransport extends Transport {
   #release(): Socket {
     const socket = this.#socket
     this.#closing = this.#lost = true
-    socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
-    socket.setTimeout(0)
+    socket.off('error', onError).off('close', onClose)
+    this.#idleTimer?.stop()
     socket.on('error', () => {})
     delete (socket as Partial<Socket>).push
     if (this.#held !== undefined) socket.unshift(this.#held)
@@ -536,6 +536,7 @@ export class SocketTransport extends Transport {
     this.#lost = true
     this.#closing = true
     this.#held = undefined
+    this.#idleTimer?.stop()
     this.#drop()
     this.#output = undefined
     const error = this.#aborted ? null : this.#error
@@ -569,9 +570,6 @@ function onPush(this: Socket, chunk: Buffer | null): boolean {
 }
 function onError(this: Socket, error: NodeJS.ErrnoException): void {
   failed((this as OwnedSocket)[TRANSPORT], error)
-}
-function onTimeout(this: Socket): void {
-  idle((this as OwnedSocket)[TRANSPORT])
 }
 function onClose(this: Socket): void {
   closed((this as OwnedSocket)[TRANSPORT])

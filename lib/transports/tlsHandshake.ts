@@ -1,10 +1,14 @@
 /** Handshakes over connected sockets, and errors that say what is wrong with them. */
 import type { Socket } from 'node:net'
 import * as tls from 'node:tls'
+import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import { TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
 import type { TlsClientOptions, TlsConnectOptions, TlsServerOptions, TlsTimes } from '../tlsOptions.ts'
 
-export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
+const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
+
+/** Of a TLS server of Node, whose own timer is not wanted: {@link limitHandshake} has ours. */
+export const handshakeTimeout = LONGEST_TIMER_MS
 
 /** Throws for options that make no sense, before anything is opened. */
 export function checkTlsClient(options: TlsClientOptions): void {
@@ -44,7 +48,7 @@ export function shakeHands(
   socket.allowHalfOpen = false
   const secured = tls.connect({ ...context, socket, ...nameOf(name) })
   const settle = (error?: Error): void => {
-    clearTimeout(timer)
+    clock.clearTimeout(timer)
     secured.off('error', failed)
     secured.off('secureConnect', settle)
     if (error === undefined) {
@@ -59,7 +63,7 @@ export function shakeHands(
   }
   const failed = (error: Error): void => settle(handshakeError(peer, error))
   const late = (): void => settle(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
-  const timer = setTimeout(late, Math.min(tlsHandshakeTimeoutMs, 0x7fffffff)).unref()
+  const timer = clock.setTimeout(late, tlsHandshakeTimeoutMs)
   secured.on('error', failed)
   secured.on('secureConnect', settle as () => void)
 }
@@ -71,21 +75,38 @@ export function serveHands(
   options: TlsServerOptions,
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
-  const handshakeTimeout = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
+  const inTime = limitHandshake(socket, peer, options)
   socket.allowHalfOpen = false
   // A server that never listens: only its side of a handshake is wanted.
   const server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
   server.on('secureConnection', (secured) => {
+    inTime()
     secured.allowHalfOpen = true
     done(undefined, secured)
   })
   server.on('tlsClientError', (error, secured) => {
+    inTime()
     secured.destroy()
     socket.destroy()
-    const late = (error as NodeJS.ErrnoException).code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
-    done(late ? new TimeoutError(`TLS handshake with ${peer}`, handshakeTimeout) : handshakeError(peer, error, secured))
+    done(error instanceof TimeoutError ? error : handshakeError(peer, error, secured))
   })
   server.emit('connection', socket)
+}
+
+/**
+ * Destroys `socket`, which is in the server's side of a handshake, with a TimeoutError when that takes too long; it
+ * comes back as the error of `tlsClientError`. Returns what is to be called when the handshake is over.
+ */
+export function limitHandshake(
+  socket: Socket,
+  peer: PeerName,
+  { tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS }: TlsTimes,
+): () => void {
+  const late = (): void => {
+    socket.destroy(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
+  }
+  const timer = clock.setTimeout(late, tlsHandshakeTimeoutMs)
+  return () => clock.clearTimeout(timer)
 }
 
 /** An address is no name that could be asked for, but the certificate must be for it. */
@@ -121,6 +142,6 @@ const HINTS: readonly [code: RegExp, hint: string][] = [
     /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
     'the certificate is not signed by anyone who is trusted: pass its issuer as ca',
   ],
-  [/HANDSHAKE_TIMEOUT/, 'it took too long'],
+  [/TIMEOUT/, 'it took too long'],
   [/ECONNRESET|EPIPE/, 'the connection was closed in the middle of it'],
 ]

@@ -1,0 +1,303 @@
+import * as net from 'node:net'
+import { clock as libClock } from '../../lib/clock.ts'
+import { createConnection } from '../../lib/endpoints/connect.ts'
+import { ConnectionLostError, InvalidStateError, TimeoutError } from '../../lib/errors.ts'
+import { openConnection, startServer } from '../../lib/streams/open.ts'
+import { FakeClock } from '../../lib/testing/fakeClock.ts'
+import { memoryStreams } from '../../lib/testing/memoryPair.ts'
+import {
+  netClogged,
+  netDial,
+  netListen,
+  netPromise,
+  NetRecorder,
+  netRoundTrip,
+  netServe,
+  netStop,
+} from '../support/netTools.ts'
+import { ca, certified } from '../support/tlsFixtures.ts'
+
+const HOST = '127.0.0.1'
+/** Nobody waits so long. */
+const HOUR = 3_600_000
+
+describe('FakeClock', () => {
+  it('runs timers in the order in which they come due, and shows each its time', async () => {
+    using clock = new FakeClock()
+    const order: [string, number][] = []
+    const note = (name: string) => (): void => void order.push([name, clock.now])
+    libClock.setTimeout(note('late'), 300)
+    libClock.setTimeout(note('first'), 100)
+    libClock.setTimeout(note('second'), 100)
+    libClock.clearTimeout(libClock.setTimeout(note('cleared'), 50))
+    expect([clock.now, clock.pending]).toEqual([0, 3])
+    await clock.advance(99)
+    expect(order).toEqual([])
+    await clock.advance(1)
+    expect(order).toEqual([
+      ['first', 100],
+      ['second', 100],
+    ])
+    await clock.advance(1000)
+    expect(order.at(-1)).toEqual(['late', 300])
+    expect([clock.now, clock.pending]).toEqual([1100, 0])
+  })
+
+  it('runs timers that are set meanwhile, also by what awaits another', async () => {
+    using clock = new FakeClock()
+    const seen: number[] = []
+    const sleep = (ms: number): Promise<void> => new Promise((resolve) => libClock.setTimeout(resolve, ms))
+    const loop = (async () => {
+      for (let i = 0; i < 3; i++) {
+        await sleep(100)
+        await new Promise((resolve) => setImmediate(resolve))
+        seen.push(clock.now)
+      }
+    })()
+    await clock.advance(1000)
+    expect(seen).toEqual([100, 200, 300])
+    await loop
+  })
+
+  it('counts from where the real clock was, so that no time goes backwards', async () => {
+    const before = libClock.now()
+    using clock = new FakeClock()
+    const start = libClock.now()
+    expect(start).toBeGreaterThanOrEqual(before)
+    await clock.advance(5)
+    expect(libClock.now() - start).toBe(5)
+  })
+
+  it('a time of 0 is no loop without end', async () => {
+    using clock = new FakeClock()
+    let runs = 0
+    const again = (): void => {
+      runs++
+      libClock.setTimeout(again, 0)
+    }
+    again()
+    await clock.advance(10)
+    expect(runs).toBe(11)
+  })
+
+  it('is the only one, and gives its place back', async () => {
+    const clock = new FakeClock()
+    expect(() => new FakeClock()).toThrow(InvalidStateError)
+    expect(() => new FakeClock()).toThrow('there is a FakeClock in place already')
+    let ran = false
+    libClock.setTimeout(() => (ran = true), 1)
+    await clock.advance(1)
+    expect(ran).toBe(true)
+    clock[Symbol.dispose]()
+    clock[Symbol.dispose]()
+    await expect(clock.advance(1)).rejects.toThrow(InvalidStateError)
+    using next = new FakeClock()
+    clock[Symbol.dispose]()
+    expect(() => new FakeClock()).toThrow(InvalidStateError)
+    expect(next.now).toBe(0)
+  })
+
+  it('governs both builds of the package, which have one place for it', () => {
+    using _clock = new FakeClock()
+    jest.isolateModules(() => {
+      // oxlint-disable-next-line typescript/no-require-imports
+      const other = require('../../lib/testing/fakeClock.ts') as typeof import('../../lib/testing/fakeClock.ts')
+      expect(other.FakeClock).not.toBe(FakeClock)
+      expect(() => new other.FakeClock()).toThrow('there is a FakeClock in place already')
+    })
+  })
+
+  it.each([-1, NaN, Infinity])('is not advanced by %p', async (ms) => {
+    using clock = new FakeClock()
+    await expect(clock.advance(ms)).rejects.toThrow(RangeError)
+  })
+
+  it('is advanced by one at a time, and goes on after a timer that throws', async () => {
+    using clock = new FakeClock()
+    const first = clock.advance(1)
+    await expect(clock.advance(1)).rejects.toThrow(InvalidStateError)
+    await first
+    libClock.setTimeout(() => {
+      throw new Error('in a timer')
+    }, 1)
+    await expect(clock.advance(1)).rejects.toThrow('in a timer')
+    await clock.advance(1)
+    expect(clock.now).toBe(3)
+  })
+
+  describe('in place', () => {
+    /** Every option of the library that is a time: how it is set, and what comes of it. `advance` lets it run out. */
+    const options: Record<string, (advance: () => Promise<void>) => Promise<void>> = {
+      async 'timeoutMs of a read'(advance) {
+        const [client] = memoryStreams()
+        const read = client.reader.readLine({ timeoutMs: HOUR })
+        await advance()
+        await expect(read).rejects.toThrow(TimeoutError)
+      },
+      async 'timeoutMs of drain and flush'(advance) {
+        const [client, server] = memoryStreams()
+        server.reader.setReadBufferLimits({ high: 0 })
+        client.writer.write(Buffer.alloc(1024 * 1024))
+        const waits = [client.writer.drain({ timeoutMs: HOUR }), client.writer.flush({ timeoutMs: HOUR })]
+        await advance()
+        for (const wait of waits) await expect(wait).rejects.toThrow(TimeoutError)
+      },
+      async 'timeoutMs of waitClosed, accept and serveForever'(advance) {
+        const [client] = memoryStreams()
+        const server = await startServer({ host: HOST })
+        netStop(server)
+        const waits = [
+          client.writer.waitClosed({ timeoutMs: HOUR }),
+          server.waitClosed({ timeoutMs: HOUR }),
+          server.accept({ timeoutMs: HOUR }),
+          server.serveForever({ timeoutMs: HOUR }),
+        ]
+        await advance()
+        for (const wait of waits) await expect(wait).rejects.toThrow(TimeoutError)
+      },
+      async 'idleTimeoutMs of a read'(advance) {
+        const [client] = memoryStreams()
+        const read = client.reader.readLine({ idleTimeoutMs: HOUR })
+        await advance()
+        await expect(read).rejects.toThrow(`had no further byte for ${HOUR} ms`)
+      },
+      async 'minRate and its graceMs'(advance) {
+        const [client, server] = memoryStreams()
+        const read = client.reader.readLine({ minRate: { bytesPerSecond: 100, graceMs: HOUR } })
+        server.writer.write('slow')
+        await advance()
+        await expect(read).rejects.toThrow(`got 4 bytes in ${HOUR} ms, below 100 bytes/s`)
+      },
+      async connectTimeoutMs(advance) {
+        const { port } = await netClogged()
+        const connecting = createConnection(NetRecorder, { host: HOST, port, connectTimeoutMs: HOUR })
+        await advance()
+        await expect(connecting).rejects.toThrow(`connect to 127.0.0.1:${port} took longer than ${HOUR} ms`)
+      },
+      async 'idleTimeoutMs of a server'(advance) {
+        const made = new NetRecorder()
+        const { address } = await netServe(() => made, 'tcp', { idleTimeoutMs: HOUR })
+        await netDial(address)
+        await made.untilEvent('made')
+        await advance()
+        await made.untilEvent('lost')
+        expect((made.lostWith as ConnectionLostError).cause).toBeInstanceOf(TimeoutError)
+      },
+      async 'idleTimeoutMs of a client'(advance) {
+        const { address } = await netListen()
+        const { port } = address as { port: number }
+        const [, client] = await createConnection(NetRecorder, { host: HOST, port, idleTimeoutMs: HOUR })
+        await advance()
+        await client.untilEvent('lost')
+        expect(client.lostWith).toBeInstanceOf(ConnectionLostError)
+      },
+      async 'graceMs of close'(advance) {
+        const made = new NetRecorder()
+        const { address, server } = await netServe(() => made)
+        await netDial(address)
+        await made.untilEvent('made')
+        const closed = server.close({ graceMs: HOUR })
+        await advance()
+        await closed
+        expect(made.log).toEqual(['made', 'lost'])
+      },
+      async 'tlsHandshakeTimeoutMs of a server'(advance) {
+        const reported = netPromise<unknown>()
+        const { address } = await netServe(NetRecorder, 'tcp', {
+          tls: certified('localhost'),
+          tlsHandshakeTimeoutMs: HOUR,
+          onConnectionError: reported.resolve,
+        })
+        const silent = await netDial(address)
+        await netRoundTrip()
+        await advance()
+        const { port } = silent.socket.address() as net.AddressInfo
+        expect(String(await reported.promise)).toBe(
+          `TlsHandshakeError: TLS handshake with ${HOST}:${port} failed: it took too long ` +
+            `(TLS handshake with ${HOST}:${port} took longer than ${HOUR} ms)`,
+        )
+        await silent.until(() => silent.closed || silent.ended)
+      },
+      async 'tlsHandshakeTimeoutMs of a client'(advance) {
+        const { address, accepted } = await netListen()
+        const { port } = address as { port: number }
+        const dialling = openConnection({ host: HOST, port, tls: { ca }, tlsHandshakeTimeoutMs: HOUR })
+        await accepted()
+        await advance()
+        await expect(dialling).rejects.toThrow(`TLS handshake with ${HOST}:${port} took longer than ${HOUR} ms`)
+      },
+      async 'tlsHandshakeTimeoutMs of startTls, on both sides'(advance) {
+        const { address, accepted } = await netListen()
+        const { port } = address as { port: number }
+        const { writer } = await openConnection({ host: HOST, port })
+        await accepted()
+        const asClient = writer.startTls({ tls: { ca }, tlsHandshakeTimeoutMs: HOUR })
+        const server = await startServer({ host: HOST })
+        netStop(server)
+        await netDial({ port: server.sockets[0]!.port })
+        const served = await server.accept()
+        const asServer = served.writer.startTls({ tls: certified('localhost'), tlsHandshakeTimeoutMs: HOUR })
+        await netRoundTrip()
+        await advance()
+        await expect(asClient).rejects.toThrow(TimeoutError)
+        await expect(asServer).rejects.toThrow(TimeoutError)
+      },
+      async 'latencyMs of a memory pair'(advance) {
+        const [client, server] = memoryStreams({}, { latencyMs: HOUR })
+        client.writer.write('late\n')
+        await advance()
+        await expect(server.reader.readLine()).resolves.toEqual(Buffer.from('late\n'))
+      },
+    }
+
+    it.each(Object.entries(options))('runs %s', async (_name, run) => {
+      using clock = new FakeClock()
+      const began = performance.now()
+      await run(async () => {
+        await clock.advance(HOUR - 1)
+        const pending = clock.pending
+        expect(pending).toBeGreaterThan(0)
+        await clock.advance(1)
+        expect(clock.pending).toBeLessThan(pending)
+      })
+      expect(performance.now() - began).toBeLessThan(HOUR / 100)
+      expect(clock.now).toBe(HOUR)
+    })
+
+    it('leaves timers that are not ours alone', async () => {
+      using clock = new FakeClock()
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      expect([clock.now, clock.pending]).toEqual([0, 0])
+    })
+
+    it('leaves nothing pending behind waits that end in time', async () => {
+      using clock = new FakeClock()
+      const [client, server] = memoryStreams()
+      const read = client.reader.readLine({ timeoutMs: HOUR, idleTimeoutMs: HOUR })
+      expect(clock.pending).toBe(2)
+      server.writer.write('x\n')
+      await read
+      expect(clock.pending).toBe(0)
+    })
+  })
+
+  it('is spoken of above for every option of the library that is a time', async () => {
+    const { readdirSync, readFileSync } = await import('node:fs')
+    const names = new Set<string>()
+    for (const file of readdirSync('lib', { recursive: true }).map(String)) {
+      if (!file.endsWith('.ts')) continue
+      const declared = readFileSync(`lib/${file}`, 'utf8').matchAll(/^ +(?:readonly )?(\w+Ms)\??: number/gm)
+      for (const [, name] of declared) names.add(name!)
+    }
+    // Node's own timer, and two that are read and not set.
+    for (const known of ['happyEyeballsDelayMs', 'durationMs']) names.delete(known)
+    expect([...names].sort()).toEqual([
+      'connectTimeoutMs',
+      'graceMs',
+      'idleTimeoutMs',
+      'latencyMs',
+      'timeoutMs',
+      'tlsHandshakeTimeoutMs',
+    ])
+  })
+})
