@@ -9,6 +9,7 @@ const street = [
   ['endpoints'],
   ['streams'],
   ['framing'],
+  ['messages'],
   ['compression'],
   ['protobuf'],
   ['index'],
