@@ -60,25 +60,38 @@ export function cpuTime(pid) {
 /**
  * Keeps `depth` units of `unit` bytes in flight on each of `connections` for `ms`, against a server that sends every
  * byte back. Resolves with units per second, and per second of the server's CPU time: on a machine with other work
- * the second is the steadier figure. It only counts bytes, so that it costs less than any server.
+ * the second is the steadier figure. It only counts bytes, so that it costs less than any server. They are read into
+ * `into`, if that is given. `connect` may be that of `node:tls`.
  */
-export async function flood({ port, pid, connections, depth, unit, ms, warmupMs = ms / 4 }) {
+export async function flood({
+  port,
+  pid,
+  connections,
+  depth,
+  unit,
+  ms,
+  warmupMs = ms / 4,
+  into,
+  connect = net.connect,
+}) {
   const size = unit.length
   const block = Buffer.concat(Array.from({ length: depth }, () => unit))
   let units = 0
   let stopped = false
   const sockets = await Promise.all(
     Array.from({ length: connections }, async () => {
-      const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
-      await once(socket, 'connect')
+      const onread = into && { buffer: into, callback: (n) => (received(n), true) }
+      const socket = connect({ port, host: '127.0.0.1', noDelay: true, ...(onread && { onread }) })
+      await once(socket, socket.encrypted ? 'secureConnect' : 'connect')
       let partial = 0
-      socket.on('data', (chunk) => {
-        partial += chunk.length
+      const received = (length) => {
+        partial += length
         const n = Math.floor(partial / size)
         partial -= n * size
         units += n
         if (n > 0 && !stopped) socket.write(block.subarray(0, n * size))
-      })
+      }
+      socket.on('data', (chunk) => received(chunk.length))
       socket.on('error', (error) => {
         if (!stopped) throw error
       })

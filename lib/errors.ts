@@ -25,6 +25,16 @@ function brand(constructor: abstract new (...args: never[]) => Error, name: stri
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
 const from = (peer: PeerName | undefined): string => (peer === undefined ? '' : ` from ${peer}`)
 
+/**
+ * What to add to the error of bytes that make no sense, if they begin like a record of TLS: a client's hello on a port
+ * without TLS, or the alert by which a TLS server refuses a client without. Otherwise empty.
+ */
+export function tlsHint(first: number, second: number, third: number): string {
+  if (second !== 3 || third > 4) return ''
+  if (first === 0x16) return '; did you mean TLS? the first byte was 0x16'
+  return first === 0x15 ? '; does the other end want TLS? the first byte was 0x15, a TLS alert' : ''
+}
+
 /** The ancestor of every error that millrace makes. `code` is `ERR_MILLRACE_…`, except for {@link CancelledError}. */
 export abstract class MillraceError extends Error {
   abstract readonly code: string
@@ -54,7 +64,8 @@ export class IncompleteReadError extends MillraceError {
   }
   constructor(partial: Uint8Array, expected: number | null, peer?: PeerName) {
     const got = expected === null ? count(partial.length, 'byte') : `${partial.length} of ${count(expected, 'byte')}`
-    super(`read ${got}${from(peer)} before the end of the stream`)
+    const hint = partial.length < 3 ? '' : tlsHint(partial[0]!, partial[1]!, partial[2]!)
+    super(`read ${got}${from(peer)} before the end of the stream${hint}`)
     this.partial = partial
     this.expected = expected
     this.peer = peer

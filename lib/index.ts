@@ -48,6 +48,8 @@ export {
   type TcpConnectOptions,
   type UnixConnectOptions,
 } from './endpoints/connect.ts'
+export { connectAcceptedSocket, type AcceptedSocketOptions } from './endpoints/connectAcceptedSocket.ts'
+export { listenFds, type ListenFd } from './endpoints/listenFds.ts'
 export { connectDuplex, type DuplexOptions } from './endpoints/connectDuplex.ts'
 export { connectReadPipe, connectStdio, connectWritePipe, type PipeOptions } from './endpoints/connectPipe.ts'
 export {
@@ -70,7 +72,11 @@ export {
   type SubprocessProtocolFactory,
 } from './endpoints/subprocessExec.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
-export { Server, type CloseOptions, type ServerSocket } from './endpoints/server.ts'
+export { chooseProtocol, type ChooseProtocolOptions } from './endpoints/chooseProtocol.ts'
+export type { ProxyProtocolOptions } from './endpoints/proxyReceiver.ts'
+export { proxyHeader, type ProxyHeaderOptions } from './transports/proxyHeader.ts'
+export type { ServerSocket } from './endpoints/listener.ts'
+export { Server, type CloseOptions } from './endpoints/server.ts'
 export {
   BaseProtocol,
   BufferedProtocol,
@@ -116,9 +122,11 @@ export {
   type DatagramAddress,
   type Encoder,
   type ExtraInfo,
+  type ProxyInfo,
 } from './transport.ts'
 export { feedDataToBufferedProto } from './protocol.ts'
 export { FlowControlMixin, type FlowControlled } from './transports/flowControlMixin.ts'
+export type { Layer } from './transports/layer.ts'
 export { LoggingTransport } from './transports/loggingTransport.ts'
 export { TransportWrapper } from './transports/transportWrapper.ts'
 export { ByteQueue } from './bytes/byteQueue.ts'

@@ -53,17 +53,24 @@ export class Protocol extends BaseProtocol<Transport> {
   eofReceived(): boolean | void {}
 }
 
-/** A protocol that provides the memory it reads into. (asyncio: `BufferedProtocol`.) */
+/**
+ * A protocol that provides the memory it reads into. Over sockets bytes that come in bulk (16 KiB and more at a time)
+ * are read into it by the system, without a copy; others are copied into it. (asyncio: `BufferedProtocol`.)
+ */
 export class BufferedProtocol extends BaseProtocol<Transport> {
   /**
-   * Returns the memory for the next bytes: `sizeHint` bytes would be good, -1 says that any size will do, and an
-   * empty buffer is a fatal error.
+   * Returns the memory for the next bytes: `sizeHint` bytes would be good, -1 says that any size will do. An empty
+   * buffer, or an error that is thrown, is fatal if there are bytes for it.
+   *
+   * With -1 it is asked ahead of the bytes: the memory is lent until {@link bufferUpdated}, and may be filled at any
+   * time before. Keep its place, and nothing else in it. Where no more bytes come it is not updated, nor where reading
+   * is paused or the protocol replaced meanwhile.
    */
   getBuffer(_sizeHint: number): Uint8Array {
     return allocate(64 * 1024)
   }
 
-  /** The first `n` bytes of the last buffer are filled. Errors are fatal, as in {@link Protocol.dataReceived}. */
+  /** The first `n` bytes of the buffer that {@link getBuffer} returned last are filled. Errors are fatal, as in {@link Protocol.dataReceived}. */
   bufferUpdated(_n: number): void {}
 
   /** See {@link Protocol.eofReceived}. */

@@ -2,14 +2,27 @@
 import type * as tls from 'node:tls'
 import type { WaitOptions } from './wait.ts'
 
-/** Times of TLS, in milliseconds. */
-export interface TlsTimes {
+/** What both sides may say, times in milliseconds. */
+export interface TlsOptions {
   /** How long the handshake may take; 60,000 by default. */
   tlsHandshakeTimeoutMs?: number | undefined
+  /**
+   * How long, from `close()` on, the peer may take to receive what was unsent; 30,000 by default. Then the connection is
+   * lost, and `connectionLost` gets a ConnectionLostError whose cause is a TimeoutError. For as long again the
+   * peer is then waited for to end its side as well, in the background.
+   */
+  tlsShutdownTimeoutMs?: number | undefined
+  /**
+   * Whether the peer has to say that it has sent everything (by TLS's alert `close_notify`). If it does not, the end of
+   * the stream may have been made by anyone on the way: the connection is lost then, with a ConnectionLostError, instead
+   * of `eofReceived`. False by default, since many peers never say so, and because Node can tell only if TLS does its
+   * work above a stream of ours, which costs speed.
+   */
+  tlsRequireCloseNotify?: boolean | undefined
 }
 
 /** TLS from the dialling side. */
-export interface TlsClientOptions extends TlsTimes {
+export interface TlsClientOptions extends TlsOptions {
   /**
    * `true`, or options of `tls.connect`: `ca`, `cert`, `key`, `ALPNProtocols`, `session`, … A server whose certificate
    * is not to be trusted is refused.
@@ -17,10 +30,15 @@ export interface TlsClientOptions extends TlsTimes {
   tls?: boolean | TlsConnectOptions | undefined
   /** The name that the server's certificate must have, and that it is asked for; the `host` by default. */
   serverHostname?: string | undefined
+  /**
+   * Given each session that the server offers, some time after the handshake: as `session` of the next connection's
+   * `tls` it makes the handshake shorter. (Node: the event `session`.)
+   */
+  onTlsSession?: ((session: Buffer) => void) | undefined
 }
 
 /** TLS from the listening side. */
-export interface TlsServerOptions extends TlsTimes {
+export interface TlsServerOptions extends TlsOptions {
   /** Options of `tls.createServer`: `cert`, `key`, `ca`, `requestCert`, `ALPNProtocols`, `SNICallback`, … */
   tls?: tls.TlsOptions | undefined
 }

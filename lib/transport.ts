@@ -31,6 +31,8 @@ export interface ExtraInfo {
   subprocess: unknown
   /** The object below: a `net.Socket` for sockets, a `tls.TLSSocket` with TLS. */
   socket: unknown
+  /** Of a connection that began with a PROXY header: what it said. */
+  proxy: ProxyInfo
   /** Of a TLS connection: the peer's certificate as `getPeerCertificate()` gives it, if it has shown one. */
   peercert: object
   /** Of a TLS connection: the cipher as `getCipher()` gives it. */
@@ -41,6 +43,21 @@ export interface ExtraInfo {
   servername: string
   /** Of a TLS connection: `TLSv1.3` and the like. */
   tlsVersion: string
+  /** Of a TLS connection: whether the handshake was shortened by a session of an earlier one. */
+  sessionReused: boolean
+}
+
+/** What a PROXY header says of the connection that a load balancer passes on. */
+export interface ProxyInfo {
+  readonly version: 1 | 2
+  /** `LOCAL` is a connection of the load balancer's own, such as a health check: it tells no addresses. */
+  readonly command: 'PROXY' | 'LOCAL'
+  /** Of the client: `[host, port]`, the path of a Unix socket, or `null` where it is not told. */
+  readonly source: [host: string, port: number] | string | null
+  /** What the client has connected to. */
+  readonly destination: [host: string, port: number] | string | null
+  /** What else version 2 says, in its order: numbers and values. */
+  readonly tlvs: readonly (readonly [type: number, value: Buffer])[]
 }
 
 /** Appends a message to an outgoing buffer. It must append all of it or throw; what it appended is then taken back. */
@@ -342,7 +359,8 @@ export function formatAddress(address: unknown): PeerName {
     const [host, port] = address as [string, number]
     return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
   }
-  return address === '' ? 'unix:(unnamed)' : `unix:${String(address)}`
+  // An abstract name begins with NUL.
+  return address === '' ? 'unix:(unnamed)' : `unix:${String(address).replace(/^\0/, '@')}`
 }
 
 /** What a method without a default does. */

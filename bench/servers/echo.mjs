@@ -1,6 +1,8 @@
-// Plain echo: node:net or millrace, by the style named on the command line.
+// Plain echo: node:net, node:tls or millrace, by the style named on the command line.
+import { readFileSync } from 'node:fs'
 import net from 'node:net'
-import { createServer, Protocol, startServer } from 'millrace'
+import tls from 'node:tls'
+import { BufferedProtocol, createServer, Protocol, startServer } from 'millrace'
 
 const where = { host: '127.0.0.1', port: 0 }
 
@@ -13,28 +15,64 @@ class Echo extends Protocol {
   }
 }
 
+/** Reads into memory of its own, which it uses again as soon as the system has taken what was in it. */
+class BufferedEcho extends BufferedProtocol {
+  #memory
+  connectionMade(transport) {
+    this.transport = transport
+  }
+  getBuffer() {
+    const free = this.#memory !== undefined && this.transport.getWriteBufferSize() === 0
+    return free ? this.#memory : (this.#memory = Buffer.allocUnsafeSlow(128 * 1024))
+  }
+  bufferUpdated(n) {
+    this.transport.write(this.#memory.subarray(0, n))
+  }
+  pauseWriting() {
+    this.transport.pauseReading()
+  }
+  resumeWriting() {
+    this.transport.resumeReading()
+  }
+}
+
+const echoOf = (socket) => {
+  socket.on('error', () => {})
+  socket.on('data', (chunk) => {
+    if (socket.write(chunk)) return
+    socket.pause()
+    socket.once('drain', () => socket.resume())
+  })
+}
+const listening = (server) =>
+  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve({ sockets: [server.address()] })))
+const fixture = (name) => readFileSync(new URL(`../../spec/fixtures/tls/${name}`, import.meta.url))
+const certified = () => ({ cert: fixture('localhost.crt'), key: fixture('localhost.key') })
+
 const styles = {
-  net: () =>
-    new Promise((resolve) => {
-      const server = net.createServer({ noDelay: true }, (socket) => {
+  net: () => listening(net.createServer({ noDelay: true }, echoOf)),
+  // As most write it: without back-pressure, so that a peer that does not read fills the memory.
+  'net-unbounded': () =>
+    listening(
+      net.createServer({ noDelay: true }, (socket) => {
         socket.on('error', () => {})
-        socket.on('data', (chunk) => {
-          if (socket.write(chunk)) return
-          socket.pause()
-          socket.once('drain', () => socket.resume())
-        })
-      })
-      server.listen(0, '127.0.0.1', () => resolve({ sockets: [server.address()] }))
-    }),
+        socket.on('data', (chunk) => socket.write(chunk))
+      }),
+    ),
+  tls: () => listening(tls.createServer({ noDelay: true, ...certified() }, echoOf)),
   protocol: () => createServer(Echo, where),
-  streams: () =>
-    startServer(async (reader, writer) => {
-      for (let data = await reader.read(65536); data.length > 0; data = await reader.read(65536)) {
-        writer.write(data)
-        await writer.drain()
-      }
-      writer.close()
-    }, where),
+  buffered: () => createServer(BufferedEcho, where),
+  'tls-protocol': () => createServer(Echo, { ...where, tls: certified() }),
+  streams: () => startServer(streamEcho, where),
+  'tls-streams': () => startServer(streamEcho, { ...where, tls: certified() }),
+}
+
+async function streamEcho(reader, writer) {
+  for (let data = await reader.read(65536); data.length > 0; data = await reader.read(65536)) {
+    writer.write(data)
+    await writer.drain()
+  }
+  writer.close()
 }
 
 const server = await styles[process.argv[2]]()

@@ -15,6 +15,7 @@ import { StreamReader } from '../streams/streamReader.ts'
 import { StreamReaderProtocol } from '../streams/streamReaderProtocol.ts'
 import type { StreamWriter } from '../streams/streamWriter.ts'
 import { DuplexTransport } from '../transports/duplexTransport.ts'
+import type { Layer } from '../transports/layer.ts'
 import { clientOwner } from '../transports/transportOwner.ts'
 import { peerOf, type ExtraInfo, type Transport } from '../transport.ts'
 import { compressDuplex, type CompressionOptions } from './compressDuplex.ts'
@@ -69,8 +70,20 @@ export class CompressedTransport extends DuplexTransport {
 }
 
 /**
+ * A layer for the option `layers` of all endpoints, whose transport is a {@link CompressedTransport}:
+ * `createServer(Echo, { port, layers: [compressLayer({ format: 'gzip' })] })`. Errors that reach nobody else go to the
+ * endpoint's `onConnectionError`, unless the options have one.
+ */
+export function compressLayer(options: CompressedTransportOptions = {}): Layer {
+  return (inner, protocol, report) => {
+    new CompressedTransport(inner, protocol, { onConnectionError: report, ...options }).start()
+  }
+}
+
+/**
  * A factory for `createServer` and `createConnection`, whose protocols talk to a {@link CompressedTransport}:
- * `createServer(compressProtocol(Echo), { port })`. The transport that `createConnection` resolves with is the one below.
+ * `createServer(compressProtocol(Echo), { port })`. The transport that `createConnection` resolves with is the one below;
+ * {@link compressLayer} makes it the one on top.
  */
 export function compressProtocol(
   protocolFactory: ProtocolFactory,

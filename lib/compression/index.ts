@@ -1,6 +1,7 @@
 // Compression of all that goes over a connection, …
 export { compressDuplex, type CompressionBelow, type CompressionOptions } from './compressDuplex.ts'
 export {
+  compressLayer,
   compressProtocol,
   CompressedTransport,
   compressStreams,

@@ -2,14 +2,17 @@
 import * as net from 'node:net'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { ConnectError } from '../errors.ts'
-import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
-import { SocketTransport } from '../transports/socketTransport.ts'
+import { isBuffered, toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
+import type { Layer } from '../transports/layer.ts'
+import { onReadOf, SocketTransport } from '../transports/socketTransport.ts'
 import { clientOwner } from '../transports/transportOwner.ts'
 import { formatAddress, type Transport } from '../transport.ts'
 import type { TlsClientOptions } from '../tlsOptions.ts'
 import { checkTlsClient, shakeHands } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { repeatEnd } from '../transports/repeatEnd.ts'
+import { beginLayered } from './beginLayered.ts'
+import { checkUnixPath } from './unixPath.ts'
 
 /** Options that all connecting functions share. */
 export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'>, TlsClientOptions {
@@ -17,6 +20,13 @@ export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'>, T
   connectTimeoutMs?: number | undefined
   /** The connection is lost if no byte has moved in either direction for so long, in milliseconds above 0; no limit by default. */
   idleTimeoutMs?: number | undefined
+  /** What {@link proxyHeader} makes: the very first bytes that are sent, before TLS. */
+  proxyHeader?: Uint8Array | undefined
+  /**
+   * What stands between the connection and its protocol, the lowest first; the uppermost transport is what the call
+   * resolves with. If a layer throws, the call rejects with its error, and the connection is aborted.
+   */
+  layers?: readonly Layer[] | undefined
   /** An error that reaches nobody else, such as one that the protocol throws. Printed to stderr by default. */
   onConnectionError?: ErrorHandler<Transport> | undefined
 }
@@ -89,6 +99,11 @@ export function createUnixConnection<P extends AnyProtocol>(
     return rejected(new TypeError('give either path or sock, and only one'))
   }
   if (sock !== undefined) return adopt(protocolFactory, sock, options)
+  try {
+    checkUnixPath(path!)
+  } catch (error) {
+    return rejected(error)
+  }
   return dial(protocolFactory, { path: path! }, formatAddress(path), options)
 }
 
@@ -109,7 +124,12 @@ function dial<P extends AnyProtocol>(
     return rejected(error)
   }
 
-  const socket = new net.Socket({ allowHalfOpen: true })
+  // Of a class it is known beforehand that it reads into memory of its own; for a function it is arranged later.
+  const readsInto = !options.tls && isBuffered((protocolFactory.prototype ?? {}) as AnyProtocol)
+  const socket: net.Socket = new net.Socket({
+    allowHalfOpen: true,
+    ...(readsInto && { onread: onReadOf(() => socket) }),
+  })
   // Paused, Node does not begin to read by itself.
   socket.pause()
   const waiter = new Waiter<[Transport, P]>(
@@ -133,6 +153,7 @@ function dial<P extends AnyProtocol>(
   const onConnect = (): void => {
     if (waiter.settled) return
     socket.off('error', onError)
+    if (options.proxyHeader !== undefined) socket.write(options.proxyHeader)
     if (!options.tls) return onReady(socket)
     waiter.clearTimeout()
     shakeHands(socket, peer, options, (error, secured) => {
@@ -165,6 +186,7 @@ function adopt<P extends AnyProtocol>(
   socket.allowHalfOpen = true
   socket.setNoDelay(true)
   socket.pause()
+  if (options.proxyHeader !== undefined) socket.write(options.proxyHeader)
   let connected: [Transport, P]
   try {
     connected = begin(factory, socket, options)
@@ -189,14 +211,15 @@ function begin<P extends AnyProtocol>(
   path?: string,
 ): [Transport, P] {
   const protocol = factory()
-  const transport = new SocketTransport(
-    socket,
-    protocol,
-    clientOwner(options.onConnectionError, options.idleTimeoutMs),
-    path,
-  )
-  transport.start()
-  return [transport, protocol]
+  const owner = clientOwner(options.onConnectionError, options.idleTimeoutMs)
+  const start = (below: AnyProtocol): Transport => {
+    const transport = new SocketTransport(socket, below, owner, path)
+    transport.start()
+    return transport
+  }
+  const { layers } = options
+  if (layers === undefined || layers.length === 0) return [start(protocol), protocol]
+  return [beginLayered(layers, protocol, owner, start), protocol]
 }
 
 /** Node's error for several addresses has an empty message: say what happened to each. */

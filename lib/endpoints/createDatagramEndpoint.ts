@@ -2,12 +2,12 @@ import * as dgram from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import * as net from 'node:net'
 import type { ErrorHandler } from '../diagnostics.ts'
-import { NotImplementedError } from '../errors.ts'
 import { toFactory, type DatagramProtocol } from '../protocol.ts'
 import type { DatagramAddress, DatagramTransport } from '../transport.ts'
 import { reportTo } from '../transports/transportOwner.ts'
 import { UdpTransport } from '../transports/udpTransport.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
+import { requireReusePort } from './reusePort.ts'
 
 /** Where datagrams come from and go to; at least one of the first four. */
 export interface DatagramOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
@@ -95,20 +95,13 @@ async function resolve([host, port]: DatagramAddress, family: 4 | 6 | undefined)
 function open(options: DatagramOptions, address: Resolved | undefined): dgram.Socket {
   const family = address?.family ?? options.family
   if (family === undefined) throw new TypeError('give localAddr, remoteAddr, family or sock')
-  if (options.reusePort === true && !hasReusePort()) {
-    throw new NotImplementedError(`reusePort needs Node 22.12 or later, this is ${process.version}`)
-  }
+  if (options.reusePort === true) requireReusePort()
   return dgram.createSocket({
     type: family === 6 ? 'udp6' : 'udp4',
     reuseAddr: options.reuseAddress ?? false,
     ipv6Only: family === 6,
     ...(options.reusePort === true && { reusePort: true }),
   })
-}
-
-const hasReusePort = (): boolean => {
-  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
-  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 }
 
 /** Binds and connects; afterwards the socket has its addresses. */

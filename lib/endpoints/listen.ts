@@ -1,14 +1,22 @@
 /** `createServer` and `createUnixServer`: from addresses to a `Server`. */
 import { lookup } from 'node:dns/promises'
 import * as net from 'node:net'
-import * as tls from 'node:tls'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { toFactory, type AnyProtocol, type ProtocolFactory } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
 import type { TlsServerOptions } from '../tlsOptions.ts'
-import { checkTlsServer, handshakeTimeout } from '../transports/tlsHandshake.ts'
+import type { Layer } from '../transports/layer.ts'
+import { TlsAcceptor } from '../transports/tlsAcceptor.ts'
+import { checkTlsServer } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
-import { DEFAULT_BACKLOG, Server, type Listeners } from './server.ts'
+import type { Greeting } from './greeting.ts'
+import type { Listener } from './listener.ts'
+import { PeerLimit } from './peerLimit.ts'
+import { ProxyReceiver, type ProxyProtocolOptions } from './proxyReceiver.ts'
+import { DEFAULT_BACKLOG, Server } from './server.ts'
+import { requireReusePort } from './reusePort.ts'
+import { SocketListener } from './socketListener.ts'
+import { checkUnixPath, releaseOf, removeStale } from './unixPath.ts'
 
 /** Options that all listening functions share. */
 export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'>, TlsServerOptions {
@@ -30,6 +38,22 @@ export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'>, Tl
    */
   idleTimeoutMs?: number | undefined
   /**
+   * What stands between each connection and its protocol, the lowest first. Closing and aborting clients goes through
+   * the uppermost.
+   */
+  layers?: readonly Layer[] | undefined
+  /**
+   * Every connection begins with a PROXY header (version 1 or 2), as a load balancer sends it: see
+   * {@link ProxyProtocolOptions}.
+   */
+  proxyProtocol?: true | ProxyProtocolOptions | undefined
+  /**
+   * Whether TLS, with `tls`, is up to the client: a connection whose first byte is that of a TLS handshake gets it, any
+   * other is plain; `getExtraInfo('cipher')` tells. A client that sends nothing within `tlsHandshakeTimeoutMs` is closed
+   * and reported, so this is not for protocols in which the server speaks first. False by default.
+   */
+  tlsOptional?: boolean | undefined
+  /**
    * Told of errors that reach nobody else, with the connection: a protocol or a handler that fails, a factory that
    * throws, an accept that fails (without a connection). Printed to stderr by default. The server goes on.
    */
@@ -42,13 +66,36 @@ export interface TcpListenOptions extends ListenOptions {
   host?: string | readonly string[] | null | undefined
   /** 0 takes a free one, the same for all hosts. */
   port?: number | undefined
+  /** A socket that listens already, by its descriptor, in place of `host` and `port`: see {@link listenFds}. */
+  fd?: number | undefined
+  /**
+   * Whether other sockets, also of other processes, may listen on the same port, the system dividing what comes; for
+   * Node 22.12 and later, else {@link NotImplementedError}. False by default.
+   */
+  reusePort?: boolean | undefined
   /** TCP keep-alive on accepted connections; off by default. */
   keepAlive?: boolean | undefined
+  /**
+   * The most connections at a time from one address, handshakes and those that wait included; no limit by default.
+   * Those above it are closed and reported, at most one a second. Of an IPv6 address the first 64 bits count. With
+   * `proxyProtocol` it goes by the address in the header.
+   */
+  maxConnectionsPerPeer?: number | undefined
 }
 
 /** Where to listen on a Unix socket. */
 export interface UnixListenOptions extends ListenOptions {
-  path: string
+  /**
+   * The path of the socket. A socket that is there already, and on which nobody accepts, is replaced; any other file is
+   * left alone (`EADDRINUSE`). On Linux a path that begins with a NUL character is abstract: no file. (Up to Node 20 such
+   * a name is filled up with NULs to 108 bytes, which clients that are not written for Node must know.) One that is too
+   * long is a RangeError.
+   */
+  path?: string | undefined
+  /** A socket that listens already, by its descriptor, in place of `path`: see {@link listenFds}. */
+  fd?: number | undefined
+  /** Whether closing removes the file, if it still is the one that was made; true by default. (asyncio: `cleanup_socket`.) */
+  cleanupSocket?: boolean | undefined
 }
 
 /** How often a free port is looked for that is free on all hosts. */
@@ -73,17 +120,25 @@ export function createUnixServer(protocolFactory: ProtocolFactory, options: Unix
 }
 
 /** What becomes of the listening sockets, once all of them are bound. */
-export type ServerFactory<S extends Server> = (listeners: Listeners) => S
+export type ServerFactory<S extends Server> = (listeners: readonly Listener[]) => S
 
 /** {@link createServer} for a server of any kind. */
 export function listenTcp<S extends Server>(makeServer: ServerFactory<S>, options: TcpListenOptions): Promise<S> {
-  const { host, port = 0 } = options
+  const { host, port = 0, fd } = options
+  if (fd !== undefined) {
+    if (host !== undefined || options.port !== undefined) {
+      return rejected(new TypeError('give either fd or host and port, not both'))
+    }
+    return listenFd(makeServer, fd, options)
+  }
   return listen(makeServer, options, async (make, signal) => {
+    if (options.reusePort === true) requireReusePort()
     const addresses = await resolveHosts(host)
     for (let attempt = 1; ; attempt++) {
       signal.throwIfAborted()
       try {
-        return await bindAll(make, addresses, port, options)
+        const bound = await bindAll(make, addresses, port, options)
+        return bound.map((each) => [each])
       } catch (error) {
         const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
         if (!taken || port !== 0 || addresses.length === 1 || attempt === PORT_ATTEMPTS) throw error
@@ -94,42 +149,58 @@ export function listenTcp<S extends Server>(makeServer: ServerFactory<S>, option
 
 /** {@link createUnixServer} for a server of any kind. */
 export function listenUnix<S extends Server>(makeServer: ServerFactory<S>, options: UnixListenOptions): Promise<S> {
-  const { path, backlog = DEFAULT_BACKLOG } = options
-  return listen(makeServer, options, async (make) => [await bind(make(), { path, backlog })])
+  const { path, fd, backlog = DEFAULT_BACKLOG, cleanupSocket = true } = options
+  if ((path === undefined) === (fd === undefined)) {
+    return rejected(new TypeError('give either path or fd, and only one'))
+  }
+  if (fd !== undefined) return listenFd(makeServer, fd, options)
+  return listen(makeServer, options, async (make) => {
+    checkUnixPath(path!)
+    const where = { path: path!, backlog }
+    const bound = await bind(make(), where).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE' || !(await removeStale(path!))) throw error
+      return bind(make(), where)
+    })
+    return [[bound, releaseOf(path!, cleanupSocket)]]
+  })
 }
 
-type Bind = (make: () => net.Server, signal: AbortSignal) => Promise<net.Server[]>
+function listenFd<S extends Server>(makeServer: ServerFactory<S>, fd: number, options: ListenOptions): Promise<S> {
+  const { backlog = DEFAULT_BACKLOG } = options
+  return listen(makeServer, options, async (make) => [[await bind(make(), { fd, backlog } as net.ListenOptions)]])
+}
+
+/** Each with how to close it, if there is more to it. */
+type Bound = [listening: net.Server, release?: ((close: () => void) => void) | undefined]
+type Bind = (make: () => net.Server, signal: AbortSignal) => Promise<Bound[]>
 
 function listen<S extends Server>(
   makeServer: ServerFactory<S>,
   options: ListenOptions & TcpListenOptions,
   bindThem: Bind,
 ): Promise<S> {
-  for (const name of ['maxConnections', 'idleTimeoutMs'] as const) {
+  for (const name of ['maxConnections', 'maxConnectionsPerPeer', 'idleTimeoutMs'] as const) {
     const value = options[name]
     if (value !== undefined && !(value > 0)) return rejected(new RangeError(`${name} must be above 0, not ${value}`))
   }
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
+  let greeting: Greeting
   try {
-    checkTlsServer(options)
+    greeting = greetingOf(options)
   } catch (error) {
     return rejected(error)
   }
   const sockets = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: options.keepAlive ?? false }
-  const make = (): net.Server =>
-    options.tls === undefined
-      ? net.createServer(sockets)
-      : // In the middle of a handshake, the end of one direction is the end.
-        tls.createServer({ ...options.tls, ...sockets, allowHalfOpen: false, handshakeTimeout })
   const cancelled = new AbortController()
   const waiter = new Waiter<S>(
     options,
     () => 'listen',
     () => cancelled.abort(),
   )
-  const listening = bindThem(make, cancelled.signal).then(
-    (listeners) => {
+  const listening = bindThem(() => net.createServer(sockets), cancelled.signal).then(
+    (bound) => {
+      const listeners = bound.map(([listening, release]) => new SocketListener(listening, greeting, release))
       if (waiter.settled) return listeners.forEach((listener) => listener.close())
       const server = makeServer(listeners)
       if (options.startServing !== false) void server.startServing()
@@ -139,6 +210,22 @@ function listen<S extends Server>(
   )
   void handled(listening)
   return waiter.promise
+}
+
+/** Those options that {@link greetingOf} looks at. */
+export type GreetingOptions = Pick<TcpListenOptions, 'proxyProtocol' | 'tlsOptional' | 'maxConnectionsPerPeer'> &
+  TlsServerOptions
+
+/** What a connection goes through before it is one. Throws for options that make no sense, before anything is bound. */
+export function greetingOf(options: GreetingOptions): Greeting {
+  checkTlsServer(options)
+  const { tls, tlsOptional, proxyProtocol, maxConnectionsPerPeer } = options
+  if (tlsOptional === true && tls === undefined) throw new TypeError('tlsOptional is only for TLS: pass tls as well')
+  return {
+    proxy: proxyProtocol && new ProxyReceiver(proxyProtocol),
+    perPeer: maxConnectionsPerPeer === undefined ? undefined : new PeerLimit(maxConnectionsPerPeer),
+    tls: tls && new TlsAcceptor(options),
+  }
 }
 
 async function resolveHosts(host: TcpListenOptions['host']): Promise<string[]> {
@@ -167,7 +254,13 @@ async function bindAll(
   try {
     for (const host of addresses) {
       try {
-        const listener = await bind(make(), { host, port: free, backlog, ipv6Only: net.isIPv6(host) })
+        const listener = await bind(make(), {
+          host,
+          port: free,
+          backlog,
+          ipv6Only: net.isIPv6(host),
+          ...(options.reusePort === true && { reusePort: true }),
+        })
         bound.push(listener)
         free = (listener.address() as net.AddressInfo).port
       } catch (error) {

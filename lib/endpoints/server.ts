@@ -1,38 +1,22 @@
 /** Who listens: one `Server` over as many listening sockets as it has addresses. */
 import { setMaxListeners } from 'node:events'
-import type * as net from 'node:net'
-import * as tls from 'node:tls'
 import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { CancelledError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
-import { SocketTransport } from '../transports/socketTransport.ts'
+import type { Layer } from '../transports/layer.ts'
 import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
-import { formatAddress, type Transport } from '../transport.ts'
-import { handshakeError, limitHandshake } from '../transports/tlsHandshake.ts'
+import type { Transport } from '../transport.ts'
 import { abortedOnEntry, DONE, handled, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
-import { repeatEnd } from '../transports/repeatEnd.ts'
-
-/** One address that a server listens on. */
-export interface ServerSocket {
-  readonly family: 'IPv4' | 'IPv6' | 'unix'
-  /** The address, or the path of a Unix socket. */
-  readonly address: string
-  /** 0 for a Unix socket. */
-  readonly port: number
-  /** `[host, port]`, or the path. */
-  getsockname(): [host: string, port: number] | string
-}
-
-/** Servers of Node that listen already. */
-export type Listeners = readonly net.Server[]
+import { beginLayered } from './beginLayered.ts'
+import type { Arrival, Listener, ServerSocket } from './listener.ts'
 
 /** What a server needs to know besides its listening sockets. */
 export interface ServerOptions {
   maxConnections?: number | undefined
   backlog?: number | undefined
   idleTimeoutMs?: number | undefined
-  tlsHandshakeTimeoutMs?: number | undefined
+  layers?: readonly Layer[] | undefined
   onConnectionError?: ErrorHandler<Transport> | undefined
 }
 
@@ -53,24 +37,24 @@ const ACCEPT_REPORT_INTERVAL_MS = 1000
  * of its own; one that misbehaves never disturbs the others. (asyncio: `Server`.)
  */
 export class Server implements AsyncDisposable {
-  readonly #listeners: readonly net.Server[]
+  readonly #listeners: readonly Listener[]
   readonly #factory: () => AnyProtocol
   readonly #options: ServerOptions
   readonly #transports = new Set<Transport>()
   readonly #owner: TransportOwner
-  /** Sockets in the middle of a TLS handshake: nobody else knows of them yet. */
-  readonly #shakingHands = new Map<net.Socket, Handshake>()
+  /** The uppermost transport of each connection that has layers, by the lowest. */
+  readonly #uppermost = new Map<Transport, Transport>()
   readonly #closedWaiters = new WaitList()
   readonly #doneWaiters = new WaitList()
   readonly #closing = new AbortController()
   #serving: Waiter<never> | undefined
   #accepting = false
   /** Connections that came before there was room for them, the first of them first; nothing is read from them. */
-  #waiting: [socket: net.Socket, path: string | undefined][] = []
+  #waiting: Arrival[] = []
   #lastAcceptReport = -Infinity
 
-  /** Takes over servers that listen already. */
-  constructor(listeners: Listeners, factory: () => AnyProtocol, options: ServerOptions = {}) {
+  /** Takes over what listens already. */
+  constructor(listeners: readonly Listener[], factory: () => AnyProtocol, options: ServerOptions = {}) {
     this.#listeners = listeners
     this.#factory = factory
     this.#options = options
@@ -82,22 +66,24 @@ export class Server implements AsyncDisposable {
       attach: (transport) => this.#transports.add(transport),
       detach: (transport) => {
         this.#transports.delete(transport)
+        if (this.#uppermost.size > 0) this.#uppermost.delete(transport)
         this.admit()
         this.settled()
       },
       report: (error, transport) => reportTo(options.onConnectionError, error, transport),
     }
     for (const listener of listeners) {
-      const path = unixPath(listener)
-      if (listener instanceof tls.Server) this.#acceptSecured(listener, path)
-      else listener.on('connection', (socket) => this.#accept(socket, path))
-      listener.on('error', (error) => this.#acceptFailed(error))
+      listener.open({
+        accept: (arrival) => this.#accept(arrival),
+        refused: (error) => this.#owner.report(error, undefined),
+        overrun: (error) => this.#acceptFailed(error),
+      })
     }
   }
 
   /** The addresses listened on; empty once the server is closed. */
   get sockets(): readonly ServerSocket[] {
-    return this.closed ? [] : this.#listeners.map(socketOf)
+    return this.closed ? [] : this.#listeners.map(({ address }) => address)
   }
 
   /** Whether connections are accepted now. */
@@ -161,8 +147,7 @@ export class Server implements AsyncDisposable {
     if (!this.closed) {
       this.#closing.abort(new CancelledError('the server was closed'))
       for (const listener of this.#listeners) listener.close()
-      for (const socket of this.#shakingHands.keys()) socket.destroy()
-      for (const [socket] of this.#waiting) socket.destroy()
+      for (const arrival of this.#waiting) arrival.destroy()
       this.#waiting = []
       this.#serving?.reject(this.closing.reason)
       this.ended()
@@ -186,12 +171,12 @@ export class Server implements AsyncDisposable {
 
   /** Calls `close()` on every open connection: what is written is still sent. */
   closeClients(): void {
-    for (const transport of [...this.#transports]) transport.close()
+    for (const transport of this.#open()) transport.close()
   }
 
   /** Calls `abort()` on every open connection. */
   abortClients(): void {
-    for (const transport of [...this.#transports]) transport.abort()
+    for (const transport of this.#open()) transport.abort()
   }
 
   /** Resolves when the server is closed and its last connection is gone. It does not close anything itself. */
@@ -235,44 +220,20 @@ export class Server implements AsyncDisposable {
 
   // --- inside
 
-  /** Only those that have shaken hands are connections. */
-  #acceptSecured(listener: tls.Server, path: string | undefined): void {
-    listener.on('connection', (socket: net.Socket) => {
-      if (this.closed) return void socket.destroy()
-      const peer = peerOfSocket(socket)
-      this.#shakingHands.set(socket, { peer, over: limitHandshake(socket, peer, this.#options) })
-      socket.on('close', () => this.#handshakeOver(socket))
-    })
-    listener.on('secureConnection', (socket) => {
-      this.#handshakeOver(below(socket))
-      socket.allowHalfOpen = true
-      // While it waits for its turn nobody else listens.
-      socket.on('error', () => {})
-      this.#accept(socket, path)
-    })
-    listener.on('tlsClientError', (error, socket) => {
-      socket.destroy()
-      if (this.closed) return
-      // A socket that is destroyed no longer knows its peer.
-      const peer = this.#shakingHands.get(below(socket))?.peer ?? peerOfSocket(socket)
-      this.#owner.report(handshakeError(peer, error, socket), undefined)
-    })
+  /** As their protocols know them. */
+  #open(): Transport[] {
+    return [...this.#transports].map((transport) => this.#uppermost.get(transport) ?? transport)
   }
 
-  #handshakeOver(socket: net.Socket): void {
-    this.#shakingHands.get(socket)?.over()
-    this.#shakingHands.delete(socket)
-  }
-
-  #accept(socket: net.Socket, path: string | undefined): void {
-    if (this.closed) return void socket.destroy()
+  #accept(arrival: Arrival): void {
+    if (this.closed) return arrival.destroy()
     const { backlog = DEFAULT_BACKLOG } = this.#options
     if (this.#waiting.length >= backlog && !this.#mayAdmit()) {
-      const peer = peerOfSocket(socket)
-      socket.destroy()
+      const { peer } = arrival
+      arrival.destroy()
       return this.#acceptFailed(new Error(`the backlog of ${backlog} is full: the connection from ${peer} was closed`))
     }
-    this.#waiting.push([socket, path])
+    this.#waiting.push(arrival)
     this.admit()
   }
 
@@ -283,55 +244,36 @@ export class Server implements AsyncDisposable {
 
   /** Takes on as many of the connections that wait as may be. */
   protected admit(): void {
-    while (this.#waiting.length > 0 && this.#mayAdmit()) this.#begin(...this.#waiting.shift()!)
+    while (this.#waiting.length > 0 && this.#mayAdmit()) this.#begin(this.#waiting.shift()!)
   }
 
-  #begin(socket: net.Socket, path: string | undefined): void {
+  #begin(arrival: Arrival): void {
     let protocol: AnyProtocol
     try {
       protocol = this.#factory()
     } catch (error) {
-      socket.destroy()
+      arrival.destroy()
       return this.#owner.report(error, undefined)
     }
-    new SocketTransport(socket, protocol, this.#owner, path).start()
-    if (socket instanceof tls.TLSSocket) repeatEnd(socket)
+    const { layers } = this.#options
+    if (layers === undefined || layers.length === 0) arrival.begin(protocol, this.#owner)
+    else this.#beginLayered(arrival, protocol, layers)
+  }
+
+  #beginLayered(arrival: Arrival, protocol: AnyProtocol, layers: readonly Layer[]): void {
+    const onTop = (top: Transport, bottom: Transport): void => void this.#uppermost.set(bottom, top)
+    try {
+      beginLayered(layers, protocol, this.#owner, (below) => arrival.begin(below, this.#owner), onTop)
+    } catch (error) {
+      this.#owner.report(error, undefined)
+    }
   }
 
   /** Out of descriptors, mostly: libuv drops what it cannot take and goes on, so do we. */
-  #acceptFailed(error: Error): void {
+  #acceptFailed(error: unknown): void {
     const now = clock.now()
     if (now - this.#lastAcceptReport < ACCEPT_REPORT_INTERVAL_MS) return
     this.#lastAcceptReport = now
     this.#owner.report(error, undefined)
   }
-}
-
-/** What a server knows of a handshake that is under way. */
-interface Handshake {
-  readonly peer: string
-  /** Stops its clock. */
-  readonly over: () => void
-}
-
-/** The socket under one of TLS. Node has no name for it that is public. */
-function below(secured: tls.TLSSocket): net.Socket {
-  return (secured as unknown as { _parent: net.Socket })._parent
-}
-
-function peerOfSocket({ remoteAddress, remotePort }: net.Socket): string {
-  return formatAddress(remoteAddress === undefined ? '' : [remoteAddress, remotePort])
-}
-
-function unixPath(listener: net.Server): string | undefined {
-  const bound = listener.address()
-  return typeof bound === 'string' ? bound : undefined
-}
-
-function socketOf(listener: net.Server): ServerSocket {
-  const bound = listener.address()
-  if (bound === null) throw new InvalidStateError('the listening socket is closed')
-  if (typeof bound === 'string') return { family: 'unix', address: bound, port: 0, getsockname: () => bound }
-  const { address, port, family } = bound
-  return { family: family as 'IPv4' | 'IPv6', address, port, getsockname: () => [address, port] }
 }

@@ -270,7 +270,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
       try {
         message = decodeFrame(codec, queue, this.#eof, transport)
       } catch (error) {
-        this.#discarded(error, transport)
+        this.#discarded(error, transport, queue)
         continue
       }
       if (message === undefined) return
@@ -278,13 +278,13 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     }
   }
 
-  #discarded(error: unknown, transport: Transport): void {
+  #discarded(error: unknown, transport: Transport, queue: ByteQueue): void {
     if (error instanceof FrameError) {
-      nameThePeer(error, peerOf(transport))
+      nameThePeer(error, peerOf(transport), queue)
       if (error.recoverable) return this.messageDiscarded(error)
     }
     this.#failed = true
-    this.#queue.clear()
+    queue.clear()
     this.decodeFailed(error)
   }
 

@@ -1,5 +1,5 @@
 import type { ByteQueue } from '../bytes/byteQueue.ts'
-import { FrameError, IncompleteReadError } from '../errors.ts'
+import { FrameError, IncompleteReadError, tlsHint } from '../errors.ts'
 import type { ReadOptions } from '../streams/readProgress.ts'
 import { StreamReader, type StreamReaderOptions } from '../streams/streamReader.ts'
 import { resolveSource, type Decoder, type Source } from './codec.ts'
@@ -23,7 +23,7 @@ export class FramedReader<T> extends StreamReader<T> {
       try {
         return decodeFrame(this.#decoder, queue, eof, this.transport)
       } catch (error) {
-        throw this.#decoderFailed(error)
+        throw this.#decoderFailed(error, queue)
       }
     }
   }
@@ -69,11 +69,11 @@ export class FramedReader<T> extends StreamReader<T> {
     return message === undefined ? this.readMessage() : message
   }
 
-  #decoderFailed(error: unknown): unknown {
+  #decoderFailed(error: unknown, queue: ByteQueue): unknown {
     // A stream that was cut is at its end, as it says itself.
     if (error instanceof IncompleteReadError) return error
     if (error instanceof FrameError) {
-      nameThePeer(error, this.peer)
+      nameThePeer(error, this.peer, queue)
       if (error.recoverable) return error
     }
     this.refuseReads(error)
@@ -81,12 +81,13 @@ export class FramedReader<T> extends StreamReader<T> {
   }
 }
 
-/** Adds to a decoder's error where the bytes came from. */
-export function nameThePeer(error: FrameError, peer: string | undefined): void {
+/** Adds to a decoder's error where the bytes came from, and what they may be: `queue` begins with them. */
+export function nameThePeer(error: FrameError, peer: string | undefined, queue: ByteQueue): void {
   if (error.peer !== undefined || peer === undefined) return
   error.peer = peer
   const { message } = error
-  error.message = `${message} (from ${peer})`
+  const hint = queue.length < 3 ? '' : tlsHint(queue.at(0), queue.at(1), queue.at(2))
+  error.message = `${message} (from ${peer})${hint}`
   // The stack begins with the message as it was. To have it written out takes longer than all the rest, and a peer
   // may have thousands of messages discarded in one chunk.
   if (!error.recoverable && error.stack !== undefined) error.stack = error.stack.replace(message, () => error.message)

@@ -1,4 +1,5 @@
-import { Server, type Listeners, type ServerOptions } from '../endpoints/server.ts'
+import type { Listener } from '../endpoints/listener.ts'
+import { Server, type ServerOptions } from '../endpoints/server.ts'
 import { InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
@@ -20,7 +21,12 @@ export class HandlerServer<C> extends Server implements AsyncIterable<C> {
   readonly #accepts = new WaitList<C>()
   #handlers = 0
 
-  constructor(listeners: Listeners, protocolsOf: ProtocolsOf<C>, options: ServerOptions, hasHandler: boolean) {
+  constructor(
+    listeners: readonly Listener[],
+    protocolsOf: ProtocolsOf<C>,
+    options: ServerOptions,
+    hasHandler: boolean,
+  ) {
     const offer = (connection: C): void => this.#accepts.resolveFirst(connection)
     const serving: ServingOptions<Transport> = {
       report: (error, transport) => reportTo(options.onConnectionError, error, transport),

@@ -1,6 +1,6 @@
 import type { ByteQueue } from '../bytes/byteQueue.ts'
 import { toBytes } from '../bytes/allocate.ts'
-import { LimitOverrunError } from '../errors.ts'
+import { LimitOverrunError, tlsHint } from '../errors.ts'
 
 /** One separator or several as bytes, the shortest first. Throws a RangeError if there is none, or an empty one. */
 export function toSeparators(separator: Uint8Array | string | readonly (Uint8Array | string)[]): Uint8Array[] {
@@ -37,13 +37,11 @@ export function separatorSearch(
       end = index + separator.length
     }
     if (start > limit) {
-      const message = `the separator was found after ${start} bytes, over the limit of ${limit}`
-      throw new LimitOverrunError(message, start, limit)
+      throw overrun(`the separator was found after ${start} bytes`, queue, start, limit)
     }
     if (start !== -1) return queue.take(end)
     seen = Math.max(0, queue.length + 1 - longest)
-    if (seen > limit)
-      throw new LimitOverrunError(`no separator in ${seen} bytes, over the limit of ${limit}`, seen, limit)
+    if (seen > limit) throw overrun(`no separator in ${seen} bytes`, queue, seen, limit)
     return undefined
   }
 }
@@ -64,8 +62,12 @@ export function byteSearch(
     for (const end = Math.min(queue.length, limit + 1); seen < end; seen++) {
       if (predicate(queue.at(seen))) return queue.take(seen + 1)
     }
-    if (seen > limit)
-      throw new LimitOverrunError(`no byte that ends it in ${seen} bytes, over the limit of ${limit}`, seen, limit)
+    if (seen > limit) throw overrun(`no byte that ends it in ${seen} bytes`, queue, seen, limit)
     return undefined
   }
+}
+
+function overrun(what: string, queue: ByteQueue, consumed: number, limit: number): LimitOverrunError {
+  const hint = queue.length < 3 ? '' : tlsHint(queue.at(0), queue.at(1), queue.at(2))
+  return new LimitOverrunError(`${what}, over the limit of ${limit}${hint}`, consumed, limit)
 }

@@ -1,4 +1,5 @@
-import type { Listeners, ServerOptions } from '../endpoints/server.ts'
+import type { Listener } from '../endpoints/listener.ts'
+import type { ServerOptions } from '../endpoints/server.ts'
 import { HandlerServer } from './handlerServer.ts'
 import { streamFactories, toStreams, type AnyReader, type StreamClasses, type Streams } from './streamClasses.ts'
 import type { ClientConnectedCallback } from './streamReaderProtocol.ts'
@@ -14,7 +15,7 @@ import type { StreamWriter } from './streamWriter.ts'
  */
 export class StreamServer<R extends AnyReader, W extends StreamWriter> extends HandlerServer<Streams<R, W>> {
   constructor(
-    listeners: Listeners,
+    listeners: readonly Listener[],
     options: ServerOptions & StreamClasses<R, W>,
     clientConnectedCb?: ClientConnectedCallback<R, W>,
   ) {

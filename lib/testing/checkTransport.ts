@@ -65,6 +65,9 @@ async function withPair(
 
 const turnsPerWrite = new WeakMap<RecordingProtocol, number>()
 
+/** What `writer` has written, and its peer has, is known to be taken. */
+const taken = (writer: RecordingProtocol): Promise<void> => turns(turnsPerWrite.get(writer) ?? 0)
+
 /** Stops `reader` and writes on `writer` until it is told to pause, and stays so. */
 async function clog(writer: RecordingProtocol, reader: RecordingProtocol): Promise<number> {
   reader.transport.pauseReading()
@@ -80,7 +83,7 @@ async function clog(writer: RecordingProtocol, reader: RecordingProtocol): Promi
       )
       if (written % (1024 * 1024) === 0) await nextTurn()
     }
-    await turns(turnsPerWrite.get(writer) ?? 0)
+    await taken(writer)
     if (!writer.events.includes('resumeWriting')) return written
     writer.events.splice(writer.events.indexOf('pauseWriting'), 2)
   }
@@ -117,6 +120,7 @@ export const transportChecks: readonly TransportCheck[] = [
     client.transport.write('12345')
     server.transport.write('123')
     await Promise.all([client.untilBytes(3), server.untilBytes(5)])
+    await taken(client)
     const counts = [client, server].map(({ transport }) => [transport.bytesRead, transport.bytesWritten])
     const silent = [
       [0, 0],
@@ -232,6 +236,7 @@ export const transportChecks: readonly TransportCheck[] = [
       await client.untilEvent('resumeWriting')
       ok(client.transport.getWriteBufferSize() <= 5000, 'resumed, but the buffer is above the low mark')
       await server.untilBytes(written + 4)
+      await taken(client)
       strictEqual(count(client.events, 'resumeWriting'), 1)
       strictEqual(client.transport.getWriteBufferSize(), 0)
     },
@@ -391,6 +396,7 @@ export const transportChecks: readonly TransportCheck[] = [
     await client.untilEvent('connectionLost')
     strictEqual(client.data.toString(), 'answer')
     strictEqual(client.lost, null)
+    await server.untilEvent('connectionLost')
     strictEqual(server.lost, null)
   }),
 

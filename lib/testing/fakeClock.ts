@@ -32,7 +32,7 @@ class FakeTimer {
  */
 export class FakeClock implements Disposable {
   readonly #timers = new Set<FakeTimer>()
-  readonly #start = performance.now()
+  readonly #start = Math.ceil(performance.now())
   #now = 0
   #advancing = false
   #disposed = false

@@ -3,18 +3,20 @@ import type { Transport } from '../transport.ts'
 
 /**
  * Hands `chunk` to the transport's buffered protocol, by copy, one buffer at a time: in between the protocol may
- * pause, close, or be replaced. Returns what was not delivered because of a pause or a close.
+ * pause, close, or be replaced. Returns what was not delivered because of a pause or a close. A chunk that is `borrowed`
+ * is copied for a protocol that keeps it.
  */
 export function deliverBuffered(
   transport: Pick<Transport, 'getProtocol' | 'isReading'>,
   chunk: Buffer,
+  borrowed = false,
 ): Buffer | undefined {
   let rest = chunk
   while (rest.length > 0) {
     if (!transport.isReading()) return rest
     const protocol = transport.getProtocol()
     if (!isBuffered(protocol)) {
-      ;(protocol as Partial<Protocol>).dataReceived?.(rest)
+      ;(protocol as Partial<Protocol>).dataReceived?.(borrowed ? Buffer.from(rest) : rest)
       return undefined
     }
     const buffer = protocol.getBuffer(rest.length)

@@ -11,11 +11,13 @@ import { clock } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder, type ExtraInfo } from '../transport.ts'
+import type { StartTlsOptions } from '../tlsOptions.ts'
 import { rejected, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { DuplexOutput, SLICE } from './duplexOutput.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
+import { startTlsOver } from './startTlsOver.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
 
@@ -218,6 +220,10 @@ export class DuplexTransport extends Transport {
       throw error
     }
     this.#written()
+  }
+
+  override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
+    return startTlsOver(this, options, received, (error) => this.#owner.report(error, this))
   }
 
   override writeEof(): void {

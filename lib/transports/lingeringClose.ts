@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import { clock } from '../clock.ts'
 
-/** How long input is waited for and dropped. */
+/** How long input is waited for and dropped where nothing else is said. */
 const LINGER_MS = 1000
 /** How many sockets may do so at once; those above are closed the hard way. */
 const MOST = 256
@@ -13,13 +13,13 @@ const MOST = 256
 let lingering = 0
 
 /**
- * Ends the writing, then reads and drops until the peer's end, or for a second, and destroys the socket. It keeps no
+ * Ends the writing, then reads and drops until the peer's end, or for so long, and destroys the socket. It keeps no
  * process alive. Errors of the socket are dropped. Whose `push` and listeners it had must be done with it.
  */
-export function lingeringClose(socket: Socket): void {
+export function lingeringClose(socket: Socket, lingerMs = LINGER_MS): void {
   if (lingering >= MOST) return socket.destroySoon()
   lingering++
-  const timer = clock.setTimeout(() => socket.destroy(), LINGER_MS)
+  const timer = clock.setTimeout(() => socket.destroy(), lingerMs)
   socket.unref()
   socket.on('error', () => {})
   socket.on('close', () => {

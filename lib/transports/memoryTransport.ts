@@ -11,10 +11,12 @@ import { clock } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits } from '../transport.ts'
+import type { StartTlsOptions } from '../tlsOptions.ts'
 import { rejected, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
+import { startTlsOver } from './startTlsOver.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
 
@@ -286,6 +288,10 @@ export class MemoryTransport extends Transport {
   override flush(options?: WaitOptions): Promise<void> {
     if (this.#lost || this.#cut) return rejected(flushLost(formatAddress(this.#names.peername)))
     return this.#flow.flush(options)
+  }
+
+  override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
+    return startTlsOver(this, options, received, (error) => this.#owner.report(error, this))
   }
 
   override writeEof(): void {

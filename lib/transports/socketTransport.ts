@@ -10,10 +10,10 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { toBytes } from '../bytes/allocate.ts'
-import { clock } from '../clock.ts'
+import { clock, type Timer } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
-import { formatAddress, Transport, type AbortOptions, type BufferLimits, type Encoder } from '../transport.ts'
+import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder, type ExtraInfo } from '../transport.ts'
 import type { StartTlsOptions } from '../tlsOptions.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
@@ -21,15 +21,17 @@ import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import { IdleTimer } from './idleTimer.ts'
 import { lingeringClose } from './lingeringClose.ts'
+import { READ_SIZE, readInto, SCRATCH, type OnRead } from './readInto.ts'
 import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
-import { checkTlsClient, checkTlsServer, serveHands, shakeHands } from './tlsHandshake.ts'
+import { isCut, tlsBase, type TlsBase } from './tlsBase.ts'
+import { checkStartTls, serveHands, shakeHands } from './tlsHandshake.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { securedOf, tlsInfo, TLS_INFO } from './tlsInfo.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
 
-/** The most that Node reads at a time. */
-const READ_SIZE = 64 * 1024
+/** From here on, in bytes, a protocol's memory is read into without a copy; one of less costs less than asking ahead. */
+const BULK = 16 * 1024
 /** What is gathered beyond this goes out at once, within the turn. */
 const GATHER = 64 * 1024
 
@@ -39,6 +41,8 @@ type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
 // The socket's callbacks are one function each for all sockets, not a closure per connection: one that is idle should
 // hold as little as it can. The class fills these in, since they need its private side.
 let received: (transport: SocketTransport, chunk: Buffer | null) => boolean
+let filled: (transport: SocketTransport, n: number, memory: Uint8Array) => boolean
+let lend: (transport: SocketTransport) => Uint8Array
 let failed: (transport: SocketTransport, error: NodeJS.ErrnoException) => void
 let closed: (transport: SocketTransport) => void
 let startReading: (transport: SocketTransport) => void
@@ -51,12 +55,17 @@ export class SocketTransport extends Transport {
   readonly #owner: TransportOwner
   /** The peer's name if this is a Unix socket, else `null`. */
   readonly #unixPeer: string | null
+  readonly #base: TlsBase | undefined
   #sockname: [string, number] | string | undefined
   #protocol: AnyProtocol
   #flow: FlowControlMixin | undefined
 
   #paused = false
   #delivering = false
+  /** Whether Node reads into memory that we provide, and which protocol has lent what it reads into now. */
+  #direct = false
+  #bulk = false
+  #lender: AnyProtocol | undefined
   /** At most one chunk that was on its way when reading was paused, and an end of stream likewise. */
   #held: Buffer | undefined
   #heldEof = false
@@ -79,10 +88,13 @@ export class SocketTransport extends Transport {
   #down = false
   #error: Error | null = null
   #writesAfterClose = 0
+  #closeTimer: Timer | undefined
   readonly #openedAt = clock.now()
 
   static {
     received = (transport, chunk) => transport.#received(chunk)
+    filled = (transport, n, memory) => transport.#filled(n, memory)
+    lend = (transport) => transport.#lendMemory()
     failed = (transport, error) => transport.#failed(error)
     closed = (transport) => transport.#closed()
     startReading = (transport) => transport.#startReading()
@@ -96,6 +108,7 @@ export class SocketTransport extends Transport {
     this.#socket = socket as OwnedSocket
     this.#owner = owner
     this.#protocol = protocol
+    if (securedOf(socket) !== undefined) this.#base = tlsBase(socket)
     // Asked for now: the socket remembers the answer, and an error must name the peer when it can no longer be asked.
     const isTcp = socket.remoteAddress !== undefined || socket.localAddress !== undefined
     this.#unixPeer = isTcp ? null : owner.side === 'client' ? path : ''
@@ -108,6 +121,11 @@ export class SocketTransport extends Transport {
     this.#begin(true)
   }
 
+  /** Instead of {@link start}, for a protocol that has had its `connectionMade` from the transport before this one. */
+  goOn(): void {
+    this.#begin()
+  }
+
   #begin(isNew = false): void {
     const socket = this.#socket
     socket[TRANSPORT] = this
@@ -117,6 +135,7 @@ export class SocketTransport extends Transport {
     const { idleTimeoutMs = Infinity } = this.#owner
     if (idleTimeoutMs < Infinity) this.#idleTimer = new IdleTimer(socket, idleTimeoutMs, () => this.#idle())
     if (socket.readableLength > 0) this.#held = socket.read() as Buffer
+    if (isBuffered(this.#protocol)) this.#readDirectly()
     this.#owner.attach(this)
     try {
       if (isNew) (this.#protocol as Partial<Protocol>).connectionMade?.(this)
@@ -126,6 +145,10 @@ export class SocketTransport extends Transport {
     // What was read already by a socket that is taken over must not overtake the promise of the connection.
     if (this.#held !== undefined) setImmediate(startReading, this)
     else process.nextTick(startReading, this)
+  }
+
+  override get id(): number {
+    return this.#base?.id ?? super.id
   }
 
   override get bytesRead(): number {
@@ -143,6 +166,9 @@ export class SocketTransport extends Transport {
   #extraInfo(name: string): unknown {
     const socket = this.#socket
     if (name === 'peername') return this.#peername()
+    const key = name as keyof ExtraInfo
+    const better = this.#owner.extraInfo?.[key] ?? this.#base?.extra?.[key]
+    if (better !== undefined) return better
     if (name === 'socket') return socket
     const secured = securedOf(socket)
     if (secured !== undefined && TLS_INFO.has(name)) return tlsInfo(secured, name)
@@ -156,6 +182,7 @@ export class SocketTransport extends Transport {
 
   override setProtocol(protocol: AnyProtocol): void {
     this.#protocol = protocol
+    if (isBuffered(protocol) && !this.#direct) this.#readDirectly()
   }
 
   override getProtocol(): AnyProtocol {
@@ -182,8 +209,55 @@ export class SocketTransport extends Transport {
     process.nextTick(startReading, this)
   }
 
-  /** What the socket's `push` was given; the answer tells whether to go on reading. */
-  #received(chunk: Buffer | null): boolean {
+  #readDirectly(): void {
+    this.#direct = readInto(
+      this.#socket,
+      onReadOf(() => this.#socket),
+    )
+  }
+
+  /** The memory for the next bytes, whenever they come. Where they come in small pieces, none is held to wait for them. */
+  #lendMemory(): Uint8Array {
+    const protocol = this.#protocol
+    this.#lender = undefined
+    if (!this.#bulk || !isBuffered(protocol) || !this.isReading()) return SCRATCH
+    try {
+      const memory = protocol.getBuffer(-1)
+      if (memory.length === 0) return SCRATCH
+      this.#lender = protocol
+      return memory
+    } catch {
+      // It may have no use for more bytes, and none may come; if some do, it is asked again, and what it says is fatal.
+      return SCRATCH
+    }
+  }
+
+  /** `n` bytes were read into `memory`. */
+  #filled(n: number, memory: Uint8Array): boolean {
+    const protocol = this.#protocol
+    this.#bulk = n >= BULK
+    const lent = this.#lender === protocol && isBuffered(protocol)
+    if (!lent || !this.isReading() || this.#held !== undefined) {
+      return this.#received(Buffer.from(memory.buffer, memory.byteOffset, n), true)
+    }
+    this.#idleTimer?.read()
+    this.#unread = n >= memory.length
+    this.#delivering = true
+    try {
+      protocol.bufferUpdated(n)
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#delivering = false
+    this.#flush()
+    return this.isReading()
+  }
+
+  /**
+   * What the socket's `push` was given; the answer tells whether to go on reading. A chunk that is `borrowed` is gone
+   * when this returns.
+   */
+  #received(chunk: Buffer | null, borrowed = false): boolean {
     // A full chunk is seldom the last.
     this.#unread = chunk !== null && (this.#closing || chunk.length >= READ_SIZE)
     this.#peerEnded ||= chunk === null
@@ -196,10 +270,10 @@ export class SocketTransport extends Transport {
       return false
     }
     if (behind) {
-      this.#hold(chunk)
+      this.#hold(borrowed ? Buffer.from(chunk) : chunk)
       return false
     }
-    this.#deliver(chunk)
+    this.#deliver(chunk, borrowed)
     return !this.#paused && !this.#closing
   }
 
@@ -207,15 +281,15 @@ export class SocketTransport extends Transport {
     this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
   }
 
-  #deliver(chunk: Buffer): void {
+  #deliver(chunk: Buffer, borrowed = false): void {
     this.#delivering = true
     try {
       const protocol = this.#protocol
       if (isBuffered(protocol)) {
-        const rest = deliverBuffered(this, chunk)
-        if (rest !== undefined && !this.#closing) this.#hold(rest)
+        const rest = deliverBuffered(this, chunk, borrowed)
+        if (rest !== undefined && !this.#closing) this.#hold(borrowed ? Buffer.from(rest) : rest)
       } else {
-        ;(protocol as Partial<Protocol>).dataReceived?.(chunk)
+        ;(protocol as Partial<Protocol>).dataReceived?.(borrowed ? Buffer.from(chunk) : chunk)
       }
     } catch (error) {
       this.#fail(error)
@@ -225,6 +299,7 @@ export class SocketTransport extends Transport {
   }
 
   #deliverEof(): void {
+    if (this.#base !== undefined && isCut(this.#base)) return this.#cut()
     let keepOpen: unknown = false
     try {
       keepOpen = (this.#protocol as Partial<Protocol>).eofReceived?.()
@@ -232,6 +307,15 @@ export class SocketTransport extends Transport {
       return this.#fail(error)
     }
     if (!keepOpen || !this.canWriteEof()) this.close()
+  }
+
+  /** Anyone on the way may have made this end. */
+  #cut(): void {
+    const cause = new Error('the connection ended without the close_notify of TLS')
+    this.#lostTo('cut off', cause)
+    this.#closing = true
+    this.#drop()
+    this.#destroy()
   }
 
   /** Delivers what was held, then lets the handle read. */
@@ -373,6 +457,18 @@ export class SocketTransport extends Transport {
     this.#held = undefined
     if (this.#down) this.#aborted = true
     if (this.getWriteBufferSize() === 0) this.#leave()
+    else if (this.#base !== undefined) this.#limitShutdown(this.#base.shutdownTimeoutMs)
+  }
+
+  #limitShutdown(timeoutMs: number): void {
+    const late = (): void => {
+      if (this.#left || this.#error !== null || this.#aborted) return
+      const cause = new TimeoutError(`close of the TLS connection with ${this.#peer()}`, timeoutMs)
+      this.#lostTo(`not closed within ${timeoutMs} ms`, cause)
+      this.#drop()
+      this.#destroy()
+    }
+    this.#closeTimer = clock.setTimeout(late, timeoutMs)
   }
 
   /** All is sent. If the peer is likely to be sending, the socket must not be closed in its face. */
@@ -382,19 +478,15 @@ export class SocketTransport extends Transport {
     const { remotePort, bytesWritten } = this.#socket
     const sending = (this.#unread || this.#paused) && !this.#peerEnded && bytesWritten > 0 && remotePort !== undefined
     // With TLS the peer is told of the end, so that it can tell it from a connection that was cut.
-    const tellsEnd = securedOf(this.#socket) !== undefined
+    const tellsEnd = this.#base !== undefined
     if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
-    lingeringClose(this.#socket)
+    lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs)
     process.nextTick(finish, this)
   }
 
   override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
-    const unsent = this.getWriteBufferSize()
     try {
-      if (this.#closing) throw new InvalidStateError('startTls() on a connection that is closing')
-      if (unsent > 0) throw new InvalidStateError(`startTls() with ${unsent} bytes unsent: await flush() first`)
-      if (options.serverSide === true) checkTlsServer(options)
-      else checkTlsClient(options)
+      checkStartTls(this, options)
     } catch (error) {
       return rejected(error)
     }
@@ -418,7 +510,7 @@ export class SocketTransport extends Transport {
       }
       const path = this.#unixPeer || (typeof this.#sockname === 'string' ? this.#sockname : '')
       const next = new SocketTransport(secured!, this.#protocol, this.#owner, path)
-      next.#begin()
+      next.goOn()
       repeatEnd(secured!)
       this.#owner.detach(this)
       waiter.resolve(next)
@@ -448,9 +540,9 @@ export class SocketTransport extends Transport {
     this.#closing = true
     if (this.#error === null || this.#down) this.#aborted = true
     this.#drop()
-    // Node cannot reset what is below TLS; it is closed, without the word that would make it an orderly end.
-    const canReset = this.#socket.remotePort !== undefined && securedOf(this.#socket) === undefined
-    if (reset && canReset) this.#socket.resetAndDestroy()
+    // Node cannot reset a socket below TLS; it is closed, without the word that would make it an orderly end.
+    if (reset && this.#base !== undefined) this.#base.reset?.()
+    else if (reset && this.#socket.remotePort !== undefined) this.#socket.resetAndDestroy()
     this.#destroy()
   }
 
@@ -539,6 +631,7 @@ export class SocketTransport extends Transport {
     this.#idleTimer?.stop()
     this.#drop()
     this.#output = undefined
+    clock.clearTimeout(this.#closeTimer)
     const error = this.#aborted ? null : this.#error
     try {
       this.#protocol.connectionLost?.(error)
@@ -555,18 +648,34 @@ export class SocketTransport extends Transport {
 
   /** `null` for a TCP peer that was gone before it was accepted. */
   #peername(): [string, number] | string | null {
+    const better = this.#owner.extraInfo?.peername
+    if (better !== undefined) return better
+    if (this.#base?.extra !== undefined) return this.#base.extra.peername ?? null
     const { remoteAddress, remotePort } = this.#socket
     return remoteAddress === undefined ? this.#unixPeer : [remoteAddress, remotePort ?? 0]
   }
 
   #peer(): string {
-    const peername = this.#peername()
-    return peername === null ? '(unknown)' : formatAddress(peername)
+    return peerOf(this) ?? '(unknown)'
+  }
+}
+
+/** Node's option `onread` for a socket that is about to have a transport. */
+export function onReadOf(socket: () => Socket): OnRead {
+  return {
+    buffer() {
+      const transport = (socket() as Partial<OwnedSocket>)[TRANSPORT]
+      return transport === undefined ? SCRATCH : lend(transport)
+    },
+    callback: onFilled,
   }
 }
 
 function onPush(this: Socket, chunk: Buffer | null): boolean {
   return received((this as OwnedSocket)[TRANSPORT], chunk)
+}
+function onFilled(this: Socket, n: number, memory: Uint8Array): boolean {
+  return filled((this as OwnedSocket)[TRANSPORT], n, memory)
 }
 function onError(this: Socket, error: NodeJS.ErrnoException): void {
   failed((this as OwnedSocket)[TRANSPORT], error)

@@ -1,11 +1,19 @@
 /** Handshakes over connected sockets, and errors that say what is wrong with them. */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
 import { clock, LONGEST_TIMER_MS } from '../clock.ts'
-import { TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
-import type { TlsClientOptions, TlsConnectOptions, TlsServerOptions, TlsTimes } from '../tlsOptions.ts'
+import { InvalidStateError, TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
+import type {
+  StartTlsOptions,
+  TlsClientOptions,
+  TlsConnectOptions,
+  TlsOptions,
+  TlsServerOptions,
+} from '../tlsOptions.ts'
+import type { Transport } from '../transport.ts'
+import { lowerOf, setTlsBase } from './tlsBase.ts'
 
-const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
+export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
 
 /** Of a TLS server of Node, whose own timer is not wanted: {@link limitHandshake} has ours. */
 export const handshakeTimeout = LONGEST_TIMER_MS
@@ -25,10 +33,20 @@ export function checkTlsServer(options: TlsServerOptions): void {
   }
 }
 
-function checkTime({ tlsHandshakeTimeoutMs }: TlsTimes): void {
-  if (tlsHandshakeTimeoutMs !== undefined && !(tlsHandshakeTimeoutMs > 0)) {
-    throw new RangeError(`tlsHandshakeTimeoutMs must be above 0, not ${tlsHandshakeTimeoutMs}`)
+function checkTime(options: TlsOptions): void {
+  for (const name of ['tlsHandshakeTimeoutMs', 'tlsShutdownTimeoutMs'] as const) {
+    const value = options[name]
+    if (value !== undefined && !(value > 0)) throw new RangeError(`${name} must be above 0, not ${value}`)
   }
+}
+
+/** Throws if `transport` cannot go over to TLS now, or not in this way. */
+export function checkStartTls(transport: Transport, options: StartTlsOptions): void {
+  const unsent = transport.getWriteBufferSize()
+  if (transport.isClosing()) throw new InvalidStateError('startTls() on a connection that is closing')
+  if (unsent > 0) throw new InvalidStateError(`startTls() with ${unsent} bytes unsent: await flush() first`)
+  if (options.serverSide === true) checkTlsServer(options)
+  else checkTlsClient(options)
 }
 
 /**
@@ -36,7 +54,7 @@ function checkTime({ tlsHandshakeTimeoutMs }: TlsTimes): void {
  * error; then nothing is left open. Returns how to give up.
  */
 export function shakeHands(
-  socket: Socket,
+  connected: Duplex,
   peer: PeerName,
   options: TlsClientOptions & { host?: string | undefined },
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
@@ -45,14 +63,17 @@ export function shakeHands(
   const { servername, ...context } = (typeof given === 'object' ? given : {}) as TlsConnectOptions
   const name = servername ?? options.serverHostname ?? options.host
   // In the middle of a handshake, the end of one direction is the end.
-  socket.allowHalfOpen = false
+  connected.allowHalfOpen = false
+  const socket = lowerOf(connected, options)
   const secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  if (options.onTlsSession !== undefined) secured.on('session', options.onTlsSession)
   const settle = (error?: Error): void => {
     clock.clearTimeout(timer)
     secured.off('error', failed)
     secured.off('secureConnect', settle)
     if (error === undefined) {
       secured.allowHalfOpen = true
+      setTlsBase(secured, connected, socket, options)
       return done(undefined, secured)
     }
     // What else goes wrong with it is of no interest.
@@ -70,42 +91,43 @@ export function shakeHands(
 
 /** Shakes hands as the server over a connected socket; otherwise like `shakeHands`. */
 export function serveHands(
-  socket: Socket,
+  connected: Duplex,
   peer: PeerName,
   options: TlsServerOptions,
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
-  const inTime = limitHandshake(socket, peer, options)
-  socket.allowHalfOpen = false
+  connected.allowHalfOpen = false
+  const socket = lowerOf(connected, options)
+  let over = false
+  const settle = (error: Error | undefined, secured?: tls.TLSSocket): void => {
+    if (over) return
+    over = true
+    inTime()
+    if (error === undefined) return done(undefined, secured)
+    secured?.destroy()
+    socket.destroy()
+    done(error instanceof TimeoutError ? error : handshakeError(peer, error, secured))
+  }
+  const inTime = limitHandshake(peer, options, settle)
   // A server that never listens: only its side of a handshake is wanted.
   const server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
   server.on('secureConnection', (secured) => {
-    inTime()
     secured.allowHalfOpen = true
-    done(undefined, secured)
+    setTlsBase(secured, connected, socket, options)
+    settle(undefined, secured)
   })
-  server.on('tlsClientError', (error, secured) => {
-    inTime()
-    secured.destroy()
-    socket.destroy()
-    done(error instanceof TimeoutError ? error : handshakeError(peer, error, secured))
-  })
+  server.on('tlsClientError', settle)
   server.emit('connection', socket)
 }
 
-/**
- * Destroys `socket`, which is in the server's side of a handshake, with a TimeoutError when that takes too long; it
- * comes back as the error of `tlsClientError`. Returns what is to be called when the handshake is over.
- */
+/** Calls `late` if the server's side of a handshake takes too long. Returns what is to be called when it is over. */
 export function limitHandshake(
-  socket: Socket,
   peer: PeerName,
-  { tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS }: TlsTimes,
+  { tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS }: TlsOptions,
+  late: (error: TimeoutError) => void,
 ): () => void {
-  const late = (): void => {
-    socket.destroy(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
-  }
-  const timer = clock.setTimeout(late, tlsHandshakeTimeoutMs)
+  const run = (): void => late(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
+  const timer = clock.setTimeout(run, tlsHandshakeTimeoutMs)
   return () => clock.clearTimeout(timer)
 }
 

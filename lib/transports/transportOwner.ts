@@ -1,6 +1,6 @@
 import { printError, type ErrorHandler } from '../diagnostics.ts'
 import { ConnectionLostError } from '../errors.ts'
-import { peerOf, type BaseTransport, type Transport } from '../transport.ts'
+import { peerOf, type BaseTransport, type ExtraInfo, type Transport } from '../transport.ts'
 
 /** Who made a transport: the server that accepted it, or the call that connected it. One for all its transports. */
 export interface TransportOwner {
@@ -9,6 +9,8 @@ export interface TransportOwner {
   readonly idleTimeoutMs?: number | undefined
   /** The transport lies on another one, which has told the diagnostics channels of the connection. */
   readonly isLayer?: boolean
+  /** What is known better than the socket knows it: the addresses that a PROXY header tells. */
+  readonly extraInfo?: Partial<ExtraInfo> | undefined
   attach(transport: Transport): unknown
   /** The connection is gone and its protocol has been told. */
   detach(transport: Transport): void

@@ -1,6 +1,9 @@
 import type { AnyProtocol } from '../protocol.ts'
 import { Transport, type AbortOptions, type BufferLimits, type ExtraInfo } from '../transport.ts'
+import type { StartTlsOptions } from '../tlsOptions.ts'
 import type { WaitOptions } from '../wait.ts'
+import { startTlsOver } from './startTlsOver.ts'
+import { reportTo } from './transportOwner.ts'
 
 /**
  * A transport on top of another: every method goes to the one below. Override those that should do something else.
@@ -90,6 +93,11 @@ export class TransportWrapper extends Transport {
 
   override canWriteEof(): boolean {
     return this.inner.canWriteEof()
+  }
+
+  /** TLS is put on top of this transport: what goes through it from then on is ciphertext. */
+  override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
+    return startTlsOver(this, options, received, (error) => reportTo(undefined, error, this))
   }
 
   override abort(options?: AbortOptions): void {

@@ -121,6 +121,7 @@ describe('MessageStream', () => {
     const [a, b] = memoryMessageStreams<string>({ writeBufferLimits: { high: 3 }, readBufferLimits: { high: 0 } })
     const { peername } = { peername: a.getExtraInfo('peername') as [string, number] }
     for (let i = 0; i < 3; i++) a.writeMessage('12345')
+    await netTurns()
     const error = await netError<TimeoutError>(a.drain({ timeoutMs: 1 }))
     expect(error.message).toBe(`drain to memory:${peername[1]} (10 unsent) took longer than 1 ms`)
     b.abort()

@@ -1,10 +1,12 @@
 import * as net from 'node:net'
 import { clock as libClock } from '../../lib/clock.ts'
+import { chooseProtocol } from '../../lib/endpoints/chooseProtocol.ts'
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { ConnectionLostError, InvalidStateError, TimeoutError } from '../../lib/errors.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
+import type { AnyProtocol } from '../../lib/protocol.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
-import { memoryStreams } from '../../lib/testing/memoryPair.ts'
+import { memoryPair, memoryStreams } from '../../lib/testing/memoryPair.ts'
 import {
   netClogged,
   netDial,
@@ -242,6 +244,40 @@ describe('FakeClock', () => {
         await expect(asClient).rejects.toThrow(TimeoutError)
         await expect(asServer).rejects.toThrow(TimeoutError)
       },
+      async 'timeoutMs of a PROXY header'(advance) {
+        const reported = netPromise<unknown>()
+        const { address } = await netServe(NetRecorder, 'tcp', {
+          proxyProtocol: { timeoutMs: HOUR },
+          onConnectionError: reported.resolve,
+        })
+        await netDial(address)
+        await netRoundTrip()
+        await advance()
+        expect(await reported.promise).toBeInstanceOf(TimeoutError)
+      },
+      async 'timeoutMs of chooseProtocol'(advance) {
+        const reported = netPromise<unknown>()
+        const choosing = chooseProtocol(() => undefined, { timeoutMs: HOUR })
+        memoryPair(choosing, {}, { onConnectionError: reported.resolve })
+        await advance()
+        expect(await reported.promise).toBeInstanceOf(TimeoutError)
+      },
+      async tlsShutdownTimeoutMs(advance) {
+        const made = new NetRecorder()
+        const tls = { tls: certified('localhost'), tlsShutdownTimeoutMs: HOUR }
+        const { port } = await netServe(() => made, 'tcp', tls)
+        const options = { host: HOST, port, tls: { ca }, serverHostname: 'localhost' }
+        const [client] = await createConnection(NetRecorder, options)
+        client.pauseReading()
+        await made.untilEvent('made')
+        while (made.transport.getWriteBufferSize() < 8 * 1024 * 1024) made.transport.write(Buffer.alloc(1024 * 1024))
+        await netRoundTrip()
+        made.transport.close()
+        await advance()
+        await made.untilEvent('lost')
+        expect(made.lostWith?.message).toMatch(`not closed within ${HOUR} ms`)
+        client.abort()
+      },
       async 'latencyMs of a memory pair'(advance) {
         const [client, server] = memoryStreams({}, { latencyMs: HOUR })
         client.writer.write('late\n')
@@ -262,6 +298,34 @@ describe('FakeClock', () => {
       })
       expect(performance.now() - began).toBeLessThan(HOUR / 100)
       expect(clock.now).toBe(HOUR)
+    })
+
+    it.each(['dataReceived', 'bufferUpdated', 'write'])('takes %s for activity', async (kind) => {
+      using clock = new FakeClock()
+      const lost = netPromise<Error | null>()
+      let [size, isLost] = [0, false]
+      const connectionLost = (error: Error | null): void => {
+        isLost = true
+        lost.resolve(error)
+      }
+      const bytes = { connectionLost, dataReceived: (data: Buffer) => void (size += data.length) }
+      const memory = Buffer.alloc(64 * 1024)
+      const buffered = { connectionLost, getBuffer: () => memory, bufferUpdated: (n: number) => void (size += n) }
+      const { address, accepted } = await netListen()
+      const { port } = address as { port: number }
+      const factory = (): AnyProtocol => (kind === 'bufferUpdated' ? buffered : bytes)
+      const [transport] = await createConnection(factory, { host: HOST, port, idleTimeoutMs: HOUR })
+      const peer = await accepted()
+      for (let i = 1; i <= 4; i++) {
+        await clock.advance(HOUR - 1)
+        if (kind === 'write') transport.write('.')
+        else peer.socket.write(Buffer.alloc(20_000))
+        // By its memory a BufferedProtocol is served from its second large chunk on.
+        while (kind === 'write' ? peer.size < i : size < 20_000 * i) await netRoundTrip()
+      }
+      expect(isLost).toBe(false)
+      await clock.advance(HOUR)
+      expect(await lost.promise).toBeInstanceOf(ConnectionLostError)
     })
 
     it('leaves timers that are not ours alone', async () => {
@@ -289,8 +353,8 @@ describe('FakeClock', () => {
       const declared = readFileSync(`lib/${file}`, 'utf8').matchAll(/^ +(?:readonly )?(\w+Ms)\??: number/gm)
       for (const [, name] of declared) names.add(name!)
     }
-    // Node's own timer, and two that are read and not set.
-    for (const known of ['happyEyeballsDelayMs', 'durationMs']) names.delete(known)
+    // Node's own timer, one that is read and not set, and another name for tlsShutdownTimeoutMs.
+    for (const known of ['happyEyeballsDelayMs', 'durationMs', 'shutdownTimeoutMs']) names.delete(known)
     expect([...names].sort()).toEqual([
       'connectTimeoutMs',
       'graceMs',
@@ -298,6 +362,7 @@ describe('FakeClock', () => {
       'latencyMs',
       'timeoutMs',
       'tlsHandshakeTimeoutMs',
+      'tlsShutdownTimeoutMs',
     ])
   })
 })
