@@ -162,15 +162,24 @@ describe('the public names', () => {
   it('of millrace/testing', () => {
     expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`
      [
+       "Clog",
        "FakeClock",
        "RecordingProtocol",
+       "ScriptedPeer",
        "checkCodec",
+       "checkHalfCloseable",
        "checkMessageStream",
+       "checkOneWay",
        "checkTransport",
+       "checkTwoWay",
+       "halfCloseableChecks",
        "memoryPair",
        "memoryStreams",
        "messageStreamChecks",
+       "oneWayChecks",
+       "scriptedPeer",
        "transportChecks",
+       "twoWayChecks",
      ]
     `)
   })
