@@ -194,6 +194,24 @@ export class ConnectionLostError extends MillraceError {
   }
 }
 
+/**
+ * A file was not sent to its end: the connection was lost or closed meanwhile, or the file could not be read. `cause`
+ * says which; `bytesSent` of its bytes were taken by the system before.
+ */
+export class SendFileError extends MillraceError {
+  readonly code = 'ERR_MILLRACE_SEND_FILE'
+  readonly bytesSent: number
+  readonly peer: PeerName | undefined
+  static {
+    brand(this, 'SendFileError')
+  }
+  constructor(bytesSent: number, peer: PeerName | undefined, reason: string, options?: ErrorOptions) {
+    super(`sendFile to ${peer ?? '(unknown)'} failed after ${count(bytesSent, 'byte')}: ${reason}`, options)
+    this.bytesSent = bytesSent
+    this.peer = peer
+  }
+}
+
 /** No connection could be made. `cause` is Node's error: `cause.code` is `ECONNREFUSED` and the like. */
 export class ConnectError extends MillraceError {
   readonly code = 'ERR_MILLRACE_CONNECT'

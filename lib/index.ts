@@ -33,6 +33,7 @@ export {
   type ProcessOptions,
 } from './streams/createSubprocessExec.ts'
 export { Process, type Communicated } from './streams/process.ts'
+export { copyBidirectional, type Halves } from './streams/copyBidirectional.ts'
 export { openStdio } from './streams/openStdio.ts'
 export { fromNodeStream, type FromStreamOptions } from './streams/interop/fromNodeStream.ts'
 export { fromWeb, type WebPair } from './streams/interop/fromWeb.ts'
@@ -71,12 +72,18 @@ export {
   type SubprocessOptions,
   type SubprocessProtocolFactory,
 } from './endpoints/subprocessExec.ts'
+export { sendFile, type SendFileOptions } from './endpoints/sendFile.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
 export { chooseProtocol, type ChooseProtocolOptions } from './endpoints/chooseProtocol.ts'
 export type { ProxyProtocolOptions } from './endpoints/proxyReceiver.ts'
 export { proxyHeader, type ProxyHeaderOptions } from './transports/proxyHeader.ts'
 export type { ServerSocket } from './endpoints/listener.ts'
 export { Server, type CloseOptions } from './endpoints/server.ts'
+export { capture, type CaptureOptions } from './transports/capture.ts'
+export { PcapFile, type PcapFileOptions } from './transports/pcapFile.ts'
+export { idleEvents, type IdleEventsOptions, type IdleKind } from './transports/idleEvents.ts'
+export { throttle, type ThrottleOptions } from './transports/throttle.ts'
+export { TokenBucket, type TokenBucketOptions } from './transports/tokenBucket.ts'
 export {
   BaseProtocol,
   BufferedProtocol,
@@ -102,6 +109,7 @@ export {
   MillraceError,
   NotImplementedError,
   ProcessLookupError,
+  SendFileError,
   TimeoutError,
   TlsHandshakeError,
   UnknownTypeError,
@@ -126,7 +134,10 @@ export {
 } from './transport.ts'
 export { feedDataToBufferedProto } from './protocol.ts'
 export { FlowControlMixin, type FlowControlled } from './transports/flowControlMixin.ts'
-export type { Layer } from './transports/layer.ts'
+export { hexDump } from './transports/hexDump.ts'
+export { logTraffic, type LogTrafficOptions } from './transports/logTraffic.ts'
+export { stackLayers, type Layer } from './transports/layer.ts'
+export { LayerTransport } from './transports/layerTransport.ts'
 export { LoggingTransport } from './transports/loggingTransport.ts'
 export { TransportWrapper } from './transports/transportWrapper.ts'
 export { ByteQueue } from './bytes/byteQueue.ts'

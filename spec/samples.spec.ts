@@ -1,11 +1,17 @@
-import { readdirSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openConnection } from '../lib/index.ts'
+import { netDefer } from './support/netTools.ts'
 import { itWith, Program, sample } from './support/program.ts'
+import { complaints, conversation } from './support/tshark.ts'
 
 const connect = async (program: Program) => openConnection({ host: '127.0.0.1', port: await program.port() })
 
 const itWithNc = itWith('nc')
+const itWithTshark = itWith('tshark')
 
 describe('the samples', () => {
   const covered = [
@@ -14,6 +20,7 @@ describe('the samples', () => {
     '3-greeting',
     '4-string-server',
     '5-logging-transport',
+    '6-tcp-proxy',
     'mini-redis',
     'qbp',
   ]
@@ -95,6 +102,70 @@ describe('the samples', () => {
       'closed',
       '',
     ])
+  })
+
+  describe('6-tcp-proxy', () => {
+    async function echoServer(): Promise<number> {
+      const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket))
+      echo.listen(0, '127.0.0.1')
+      await once(echo, 'listening')
+      netDefer(() => void echo.close())
+      return (echo.address() as { port: number }).port
+    }
+
+    it('passes on both ways, and logs it', async () => {
+      const upstream = await echoServer()
+      const program = sample('6-tcp-proxy', '0', '127.0.0.1', `${upstream}`)
+      const [reader, writer] = await connect(program)
+      writer.write('there and back')
+      writer.writeEof()
+      expect((await reader.read()).toString()).toBe('there and back')
+      writer.close()
+      await program.output(
+        /closing, 0 bytes unsent\n(.*\n)*.*connection lost: clean\n(.*\n)*.*connection lost: clean\n/,
+      )
+      expect(program.stdout).toContain(`127.0.0.1:${upstream} sending 14 bytes: "there and back"`)
+      expect(program.stdout).toMatch(/127\.0\.0\.1:\d+ received 14 bytes: "there and back"/)
+      expect(await program.interrupt()).toBe(0)
+      expect(program.stderr).toBe('')
+    })
+
+    itWithNc('passes on for nc', async () => {
+      const program = sample('6-tcp-proxy', '0', '127.0.0.1', `${await echoServer()}`)
+      const nc = new Program('sh', ['-c', `echo hello | nc -N 127.0.0.1 ${await program.port()}`])
+      expect([await nc.exit(), nc.stdout]).toEqual([0, 'hello\n'])
+      expect(await program.interrupt()).toBe(0)
+    })
+
+    itWithTshark(
+      'writes what tshark reads: two connections with the same bytes',
+      async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'millrace-'))
+        netDefer(() => rmSync(folder, { recursive: true }))
+        const path = join(folder, 'traffic.pcap')
+        const program = sample('6-tcp-proxy', '0', '127.0.0.1', `${await echoServer()}`, path)
+        const [reader, writer] = await connect(program)
+        const bytes = Buffer.alloc(200_000, 'to and fro')
+        writer.write(bytes)
+        writer.writeEof()
+        expect((await reader.read()).equals(bytes)).toBe(true)
+        writer.close()
+        await program.output(/connection lost: clean\n(.*\n)*.*connection lost: clean\n/)
+        expect(await program.interrupt()).toBe(0)
+        expect(complaints(path)).toBe('')
+        for (const n of [0, 1]) expect(conversation(path, n)).toEqual({ client: bytes, server: bytes })
+      },
+      30_000,
+    )
+
+    it('closes the client if it cannot connect, and goes on', async () => {
+      const program = sample('6-tcp-proxy', '0', '127.0.0.1', '1')
+      const [reader, writer] = await connect(program)
+      expect((await reader.read()).length).toBe(0)
+      writer.close()
+      expect(await program.interrupt()).toBe(0)
+      expect(program.stderr).toMatch(/ERR_MILLRACE_CONNECT could not connect to 127\.0\.0\.1:1/)
+    })
   })
 
   it('qbp/play performs the plays, every client counting what the server counts', async () => {

@@ -23,7 +23,8 @@ function takeBlock(least: number): Uint8Array {
   return allocate(least)
 }
 
-function giveBlock(block: Uint8Array): void {
+/** Gives back a block of {@link OutgoingBuffer.detach} that nobody refers to any more. */
+export function giveBlock(block: Uint8Array): void {
   for (const pool of pools) if (block.length === pool.size && pool.free.length < pool.most) pool.free.push(block)
 }
 
@@ -178,6 +179,14 @@ export class OutgoingBuffer {
     this.#partsLength = 0
     this.bytes = NONE
     this.#start = this.#end = 0
+  }
+
+  /** Empties the buffer, whose bytes are a {@link single} piece. The block is the caller's, until {@link giveBlock}. */
+  detach(): Uint8Array {
+    const block = this.bytes
+    this.bytes = NONE
+    this.#start = this.#end = 0
+    return block
   }
 
   /** Forgets everything; the block may still be in use by whoever was given a view of it. */

@@ -6,7 +6,8 @@
  * be crossed when they should be.
  */
 import type { Socket } from 'node:net'
-import { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
+import type { TLSSocket } from 'node:tls'
+import { giveBlock, OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 
 /** One function for all, not a closure per turn. */
 let turnEnded: (output: SocketOutput<never>) => void
@@ -29,6 +30,9 @@ export class SocketOutput<T> extends OutgoingBuffer {
   /** Bytes that Node has and the kernel has not taken. */
   #sending = 0
   #flushRequested = false
+  /** The block of what Node has. */
+  #lent: Uint8Array | undefined
+  #sent: ((error?: Error | null) => void) | undefined
 
   static {
     turnEnded = (output) => {
@@ -68,9 +72,10 @@ export class SocketOutput<T> extends OutgoingBuffer {
     const socket = this.#socket
     const view = this.single()
     if (view !== undefined && view.length <= SLICE) {
+      if ((socket as Partial<TLSSocket>).encrypted === true) return this.#sendLater(view)
       socket.write(view)
       if (socket.writableLength === 0) return this.recycle()
-      this.clear()
+      this.#lent = this.detach()
       return this.#await(view.length)
     }
     this.#queued = this.length
@@ -109,16 +114,29 @@ export class SocketOutput<T> extends OutgoingBuffer {
     if (this.#queued === 0) this.#queue = undefined
   }
 
+  /** TLS never takes anything at once, so that it is told to tell in the same call. */
+  #sendLater(view: Uint8Array): void {
+    this.#lent = this.detach()
+    this.#sending = view.length
+    this.#socket.write(view, (this.#sent ??= this.#sentUnless()))
+  }
+
+  #sentUnless(): (error?: Error | null) => void {
+    // Failed, a write says nothing but that: the socket is about to tell why it is lost.
+    return (error) => {
+      if (!error) this.#onSent()
+    }
+  }
+
   /** The kernel has not taken it all: an empty write behind it tells when it has. Most writes need no such call. */
   #await(size: number): void {
     this.#sending = size
-    this.#socket.write(NOTHING, (error) => {
-      // Failed, it says nothing but that: the socket is about to tell why it is lost.
-      if (!error) this.#onSent()
-    })
+    this.#socket.write(NOTHING, (this.#sent ??= this.#sentUnless()))
   }
 
   #onSent(): void {
+    if (this.#lent !== undefined) giveBlock(this.#lent)
+    this.#lent = undefined
     if (this.#sending === 0 || this.#socket.destroyed) return
     this.#sending = 0
     this.#flushQueue()

@@ -51,8 +51,9 @@ export const sample = (name: string, ...args: string[]): Program =>
   new Program(process.execPath, [join('dist/samples', `${name}.js`), ...args])
 
 /** `it`, if the command is on this machine; else a test that is skipped and says why. */
-export function itWith(command: string): (name: string, run: () => Promise<void>) => void {
+export function itWith(command: string): (name: string, run: () => Promise<void>, timeoutMs?: number) => void {
   const found = spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
   const runner = found ? it : it.skip
-  return (name, run) => runner(found ? name : `${name} (skipped: no ${command} on this machine)`, run)
+  return (name, run, timeoutMs) =>
+    runner(found ? name : `${name} (skipped: no ${command} on this machine)`, run, timeoutMs)
 }

@@ -1,7 +1,7 @@
 /** What the streams of Node and of the Web ask of a reader and a writer. */
 import { ConnectionLostError } from '../../errors.ts'
 import { peerOf } from '../../transport.ts'
-import { rejected } from '../../wait.ts'
+import { rejected, type WaitOptions } from '../../wait.ts'
 import type { AnyReader } from '../streamClasses.ts'
 import type { StreamWriter } from '../streamWriter.ts'
 
@@ -33,10 +33,10 @@ export function send(writer: StreamWriter, data: Uint8Array | string): Promise<v
 }
 
 /** Ends the writing (where there is no half-close, all of it), and resolves when everything is sent. */
-export function endWriting(writer: StreamWriter): Promise<void> {
+export function endWriting(writer: StreamWriter, options?: WaitOptions): Promise<void> {
   if (writer.canWriteEof()) writer.writeEof()
   else writer.close()
-  return writer.flush()
+  return writer.flush(options)
 }
 
 /** Node's streams want an Error. */
