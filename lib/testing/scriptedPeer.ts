@@ -51,7 +51,7 @@ export class ScriptedPeer {
 
   constructor(options: MemoryOptions = {}) {
     this.#options = options
-    handled(this.#done.promise)
+    void handled(this.#done.promise)
   }
 
   // --- the script
