@@ -1,5 +1,7 @@
 // For users: connections with a reader and a writer, …
 export { openConnection, openUnixConnection, startServer, startUnixServer } from './streams/open.ts'
+export { Endpoint, endpointFromString } from './streams/endpointFromString.ts'
+export type { EndpointConnectOptions, EndpointListenOptions } from './endpoints/endpointScheme.ts'
 export type {
   AnyReader,
   ReaderFactory,
@@ -74,6 +76,13 @@ export {
 } from './endpoints/subprocessExec.ts'
 export { sendFile, type SendFileOptions } from './endpoints/sendFile.ts'
 export type { StartTlsOptions, TlsClientOptions, TlsConnectOptions, TlsServerOptions } from './tlsOptions.ts'
+export { Backoff, type BackoffOptions } from './endpoints/backoff.ts'
+export {
+  ReconnectingClient,
+  type ReconnectingAttempt,
+  type ReconnectingOptions,
+  type ReconnectingState,
+} from './endpoints/reconnectingClient.ts'
 export { chooseProtocol, type ChooseProtocolOptions } from './endpoints/chooseProtocol.ts'
 export type { ProxyProtocolOptions } from './endpoints/proxyReceiver.ts'
 export { proxyHeader, type ProxyHeaderOptions } from './transports/proxyHeader.ts'

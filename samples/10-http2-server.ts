@@ -85,7 +85,7 @@ class Http2Protocol extends Protocol {
   async #answer(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): Promise<void> {
     const { ':method': method, ':path': path } = headers
     stream.on('error', (error) => console.log('error:', error.message))
-    if (method !== 'GET' && method !== 'POST') return void stream.respond({ ':status': 405 }, { endStream: true })
+    if (method !== 'GET' && method !== 'POST') return stream.respond({ ':status': 405 }, { endStream: true })
     const data: Buffer[] = []
     for await (const chunk of stream) data.push(chunk as Buffer)
     const body = JSON.stringify({ method, path, data: Buffer.concat(data).toString() })

@@ -10,6 +10,7 @@ describe('the public names', () => {
   it('of millrace', () => {
     expect(Object.keys(main).sort()).toMatchInlineSnapshot(`
      [
+       "Backoff",
        "BaseProtocol",
        "BaseTransport",
        "BufferedProtocol",
@@ -20,6 +21,7 @@ describe('the public names', () => {
        "DatagramProtocol",
        "DatagramTransport",
        "DecodeError",
+       "Endpoint",
        "FlowControlMixin",
        "FrameError",
        "FrameTooLargeError",
@@ -38,6 +40,7 @@ describe('the public names', () => {
        "ProcessLookupError",
        "Protocol",
        "ReadTransport",
+       "ReconnectingClient",
        "SendFileError",
        "Server",
        "StreamReader",
@@ -68,6 +71,7 @@ describe('the public names', () => {
        "createSubprocessShell",
        "createUnixConnection",
        "createUnixServer",
+       "endpointFromString",
        "feedDataToBufferedProto",
        "fromNodeStream",
        "fromWeb",

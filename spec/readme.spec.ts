@@ -63,8 +63,8 @@ describe('docs/errors.md', () => {
   it('has an entry for every code', () => {
     const source = readFileSync(join(root, 'lib/errors.ts'), 'utf8')
     const codes = [...source.matchAll(/readonly code = '(\w+)'/g)].map(([, code]) => code!)
-    // All classes but the two that are abstract.
-    const classes = Object.values(errors).filter((each) => each.prototype instanceof Error)
+    const classes = Object.values(errors).filter((each) => (each.prototype as unknown) instanceof Error)
+    // Two are abstract.
     expect(codes.length).toBe(classes.length - 2)
     const entries = [...readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(/^## (\w+)$/gm)].map(
       ([, code]) => code!,

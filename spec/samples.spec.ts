@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { openConnection } from '../lib/index.ts'
 import { netDefer } from './support/netTools.ts'
 import { itWith, Program, sample } from './support/program.ts'
@@ -12,15 +13,31 @@ const connect = async (program: Program) => openConnection({ host: '127.0.0.1', 
 
 const itWithNc = itWith('nc')
 const itWithTshark = itWith('tshark')
+const itWithOpenssl = itWith('openssl')
+const itWithCurl = itWith('curl')
+
+/** As the head of 7-starttls-echo says. */
+function selfSigned(): { cert: string; key: string } {
+  const head = readFileSync(join(__dirname, '../samples/7-starttls-echo.ts'), 'utf8')
+  const [command] = /openssl req [^]*?DNS:localhost/.exec(head)!
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-'))
+  netDefer(() => rmSync(directory, { recursive: true }))
+  execFileSync('sh', ['-c', command.replaceAll('\n//', '\n')], { cwd: directory, stdio: 'ignore' })
+  return { cert: join(directory, 'cert.pem'), key: join(directory, 'key.pem') }
+}
 
 describe('the samples', () => {
   const covered = [
+    '10-http2-server',
     '1-echo-protocol',
     '2-echo-streams',
     '3-greeting',
     '4-string-server',
     '5-logging-transport',
     '6-tcp-proxy',
+    '7-starttls-echo',
+    '8-subprocess',
+    '9-datagrams',
     'mini-redis',
     'qbp',
   ]
@@ -28,7 +45,7 @@ describe('the samples', () => {
   // mini-redis has specs of its own, in spec/samples.
   it('are all run here', () => {
     const names = readdirSync(join(__dirname, '../samples')).map((name) => name.replace(/\.ts$/, ''))
-    expect(names.sort()).toEqual(covered)
+    expect(names.sort()).toEqual([...covered].sort())
   })
 
   it('1-echo-protocol sends everything back, and says who came and went', async () => {
@@ -167,6 +184,76 @@ describe('the samples', () => {
       expect(program.stderr).toMatch(/ERR_MILLRACE_CONNECT could not connect to 127\.0\.0\.1:1/)
     })
   })
+
+  itWithOpenssl('7-starttls-echo talks in clear, then over TLS, with a certificate made as its head says', async () => {
+    const made = selfSigned()
+    const program = sample('7-starttls-echo', made.cert, made.key)
+    expect(await program.exit()).toBe(0)
+    expect(program.stdout.split('\n')).toEqual([
+      'over no TLS: anyone can read this',
+      'go ahead',
+      'over TLSv1.3: nobody else can read this',
+      '',
+    ])
+    expect(program.stderr).toBe('')
+  })
+
+  it('8-subprocess asks, sorts, and ends what does not end', async () => {
+    const program = sample('8-subprocess')
+    expect(await program.exit()).toBe(0)
+    expect(program.stdout.split('\n')).toEqual([
+      '6 * 7 = 42',
+      '2 + 2 = 4',
+      'it ended with 0',
+      'sorted: 4 30 100',
+      'it was ended by signal 15',
+      '',
+    ])
+    expect(program.stderr).toBe('')
+  })
+
+  it('9-datagrams asks for the time, and for something else', async () => {
+    const program = sample('9-datagrams')
+    expect(await program.exit()).toBe(0)
+    expect(program.stdout).toMatch(
+      /^asked for time\nasked for weather\nanswered \d{4}-\d\d-\d\dT[\d:.]+Z\nanswered ask for the time\n$/,
+    )
+    expect(program.stderr).toBe('')
+  })
+
+  itWithCurl(
+    '10-http2-server answers GET and POST with JSON, over HTTP/2, and nothing else',
+    async () => {
+      const made = { cert: 'spec/fixtures/tls/localhost.crt', key: 'spec/fixtures/tls/localhost.key' }
+      const program = sample('10-http2-server', made.cert, made.key, '0')
+      const url = `https://localhost:${await program.port()}`
+      const curl = async (...args: string[]): Promise<string> => {
+        const child = new Program('curl', ['-s', '--max-time', '20', '--cacert', 'spec/fixtures/tls/ca.crt', ...args])
+        expect([await child.exit(), child.stderr]).toEqual([0, ''])
+        return child.stdout
+      }
+      expect(await curl(`${url}/some/path`)).toBe('{"method":"GET","path":"/some/path","data":""}\n')
+      expect(await curl(`${url}/`, '-d', 'some data')).toBe('{"method":"POST","path":"/","data":"some data"}\n')
+      const status = ['-o', '/dev/null', '-w', '%{http_code} %{http_version}']
+      expect(await curl(`${url}/`, '-X', 'DELETE', ...status)).toBe('405 2')
+      // More than the windows of HTTP/2 and our marks hold, in both directions.
+      const much = 'x'.repeat(3_000_000)
+      const file = join(mkdtempSync(join(tmpdir(), 'millrace-')), 'much')
+      writeFileSync(file, much)
+      netDefer(() => rmSync(dirname(file), { recursive: true }))
+      const answer = JSON.parse(await curl(`${url}/`, '--data-binary', `@${file}`)) as { data: string }
+      expect(answer.data === much).toBe(true)
+      // Ten at a time on one connection.
+      const urls = Array.from({ length: 10 }, (_, i) => `${url}/${i}`)
+      const answers = (await curl('--no-progress-meter', '--parallel', ...urls)).trim().split('\n').sort()
+      expect(answers).toEqual(urls.map((_, i) => `{"method":"GET","path":"/${i}","data":""}`))
+      const plain = new Program('curl', ['-s', '--http1.1', '--cacert', 'spec/fixtures/tls/ca.crt', url])
+      expect(await plain.exit()).not.toBe(0)
+      await program.output(/a client without HTTP\/2|error: TLS handshake/)
+      expect(await program.interrupt()).toBe(0)
+    },
+    60_000,
+  )
 
   it('qbp/play performs the plays, every client counting what the server counts', async () => {
     const program = sample('qbp/play')

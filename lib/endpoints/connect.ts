@@ -20,6 +20,8 @@ export interface ConnectOptions extends Pick<WaitOptions, 'signal' | 'scope'>, T
   connectTimeoutMs?: number | undefined
   /** The connection is lost if no byte has moved in either direction for so long, in milliseconds above 0; no limit by default. */
   idleTimeoutMs?: number | undefined
+  /** Called once when the connection is gone, after `connectionLost` of its protocol, and with the same argument. */
+  onConnectionLost?: ((error: Error | null) => void) | undefined
   /** What {@link proxyHeader} makes: the very first bytes that are sent, before TLS. */
   proxyHeader?: Uint8Array | undefined
   /**
@@ -211,7 +213,7 @@ function begin<P extends AnyProtocol>(
   path?: string,
 ): [Transport, P] {
   const protocol = factory()
-  const owner = clientOwner(options.onConnectionError, options.idleTimeoutMs)
+  const owner = clientOwner(options.onConnectionError, options.idleTimeoutMs, options.onConnectionLost)
   const start = (below: AnyProtocol): Transport => {
     const transport = new SocketTransport(socket, below, owner, path)
     transport.start()

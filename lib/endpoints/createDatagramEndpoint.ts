@@ -36,7 +36,7 @@ export type DatagramProtocolFactory<P extends Partial<DatagramProtocol>> = (new 
  * Opens an endpoint for datagrams (UDP); resolves with the transport and the protocol, whose `connectionMade` has run.
  *
  * Rejects with the system's error (`EADDRINUSE` and the like), with the reason of `signal`, with a TypeError for
- * addresses that do not go together, and with {@link NotImplementedError} for an option that this Node does not have;
+ * addresses that do not go together, and with `NotImplementedError` for an option that this Node does not have;
  * then no socket is left. (asyncio: `loop.create_datagram_endpoint`.)
  */
 export function createDatagramEndpoint<P extends Partial<DatagramProtocol>>(

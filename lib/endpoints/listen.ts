@@ -8,9 +8,9 @@ import type { TlsServerOptions } from '../tlsOptions.ts'
 import type { Layer } from '../transports/layer.ts'
 import { TlsAcceptor } from '../transports/tlsAcceptor.ts'
 import { checkTlsServer } from '../transports/tlsHandshake.ts'
-import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
+import { rejected, type WaitOptions } from '../wait.ts'
 import type { Greeting } from './greeting.ts'
-import type { Listener } from './listener.ts'
+import { listenOn, type ServerFactory } from './listenOn.ts'
 import { PeerLimit } from './peerLimit.ts'
 import { ProxyReceiver, type ProxyProtocolOptions } from './proxyReceiver.ts'
 import { DEFAULT_BACKLOG, Server } from './server.ts'
@@ -66,8 +66,8 @@ export interface TcpListenOptions extends ListenOptions {
   host?: string | readonly string[] | null | undefined
   /** 0 takes a free one, the same for all hosts. */
   port?: number | undefined
-  /** A socket that listens already, by its descriptor, in place of `host` and `port`: see {@link listenFds}. */
-  fd?: number | undefined
+  /** Sockets that listen already, by their descriptors, in place of `host` and `port`: see {@link listenFds}. */
+  fd?: number | readonly number[] | undefined
   /**
    * Whether other sockets, also of other processes, may listen on the same port, the system dividing what comes; for
    * Node 22.12 and later, else {@link NotImplementedError}. False by default.
@@ -92,8 +92,8 @@ export interface UnixListenOptions extends ListenOptions {
    * long is a RangeError.
    */
   path?: string | undefined
-  /** A socket that listens already, by its descriptor, in place of `path`: see {@link listenFds}. */
-  fd?: number | undefined
+  /** Sockets that listen already, by their descriptors, in place of `path`: see {@link listenFds}. */
+  fd?: number | readonly number[] | undefined
   /** Whether closing removes the file, if it still is the one that was made; true by default. (asyncio: `cleanup_socket`.) */
   cleanupSocket?: boolean | undefined
 }
@@ -118,9 +118,6 @@ export function createUnixServer(protocolFactory: ProtocolFactory, options: Unix
   const factory = toFactory<[], AnyProtocol>(protocolFactory)
   return listenUnix((listeners) => new Server(listeners, factory, options), options)
 }
-
-/** What becomes of the listening sockets, once all of them are bound. */
-export type ServerFactory<S extends Server> = (listeners: readonly Listener[]) => S
 
 /** {@link createServer} for a server of any kind. */
 export function listenTcp<S extends Server>(makeServer: ServerFactory<S>, options: TcpListenOptions): Promise<S> {
@@ -165,9 +162,22 @@ export function listenUnix<S extends Server>(makeServer: ServerFactory<S>, optio
   })
 }
 
-function listenFd<S extends Server>(makeServer: ServerFactory<S>, fd: number, options: ListenOptions): Promise<S> {
+function listenFd<S extends Server>(
+  makeServer: ServerFactory<S>,
+  fd: number | readonly number[],
+  options: ListenOptions,
+): Promise<S> {
   const { backlog = DEFAULT_BACKLOG } = options
-  return listen(makeServer, options, async (make) => [[await bind(make(), { fd, backlog } as net.ListenOptions)]])
+  return listen(makeServer, options, async (make) => {
+    const bound: Bound[] = []
+    try {
+      for (const each of [fd].flat()) bound.push([await bind(make(), { fd: each, backlog } as net.ListenOptions)])
+    } catch (error) {
+      for (const [listening] of bound) listening.close()
+      throw error
+    }
+    return bound
+  })
 }
 
 /** Each with how to close it, if there is more to it. */
@@ -179,37 +189,19 @@ function listen<S extends Server>(
   options: ListenOptions & TcpListenOptions,
   bindThem: Bind,
 ): Promise<S> {
-  for (const name of ['maxConnections', 'maxConnectionsPerPeer', 'idleTimeoutMs'] as const) {
-    const value = options[name]
-    if (value !== undefined && !(value > 0)) return rejected(new RangeError(`${name} must be above 0, not ${value}`))
-  }
-  const aborted = abortedOnEntry(options)
-  if (aborted !== undefined) return rejected(aborted.reason)
+  const { maxConnectionsPerPeer: most } = options
   let greeting: Greeting
   try {
+    if (most !== undefined && !(most > 0)) throw new RangeError(`maxConnectionsPerPeer must be above 0, not ${most}`)
     greeting = greetingOf(options)
   } catch (error) {
     return rejected(error)
   }
   const sockets = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: options.keepAlive ?? false }
-  const cancelled = new AbortController()
-  const waiter = new Waiter<S>(
-    options,
-    () => 'listen',
-    () => cancelled.abort(),
-  )
-  const listening = bindThem(() => net.createServer(sockets), cancelled.signal).then(
-    (bound) => {
-      const listeners = bound.map(([listening, release]) => new SocketListener(listening, greeting, release))
-      if (waiter.settled) return listeners.forEach((listener) => listener.close())
-      const server = makeServer(listeners)
-      if (options.startServing !== false) void server.startServing()
-      waiter.resolve(server)
-    },
-    (error: unknown) => waiter.reject(error),
-  )
-  void handled(listening)
-  return waiter.promise
+  return listenOn(makeServer, options, async (signal) => {
+    const bound = await bindThem(() => net.createServer(sockets), signal)
+    return bound.map(([listening, release]) => new SocketListener(listening, greeting, release))
+  })
 }
 
 /** Those options that {@link greetingOf} looks at. */

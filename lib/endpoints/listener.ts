@@ -4,8 +4,8 @@ import type { TransportOwner } from '../transports/transportOwner.ts'
 
 /** One address that a server listens on. */
 export interface ServerSocket {
-  readonly family: 'IPv4' | 'IPv6' | 'unix' | 'memory'
-  /** The address, the path of a Unix socket (empty if it was inherited), or the name. */
+  readonly family: 'IPv4' | 'IPv6' | 'unix' | 'memory' | 'stdio'
+  /** The address, the path of a Unix socket (empty if it was inherited), or a name. */
   readonly address: string
   /** 0 for all that have none. */
   readonly port: number
@@ -17,6 +17,8 @@ export interface ServerSocket {
 export interface Arrival {
   /** Names the other end in errors. */
   readonly peer: string
+  /** It was lost while it waited: nobody needs to know of it. */
+  readonly gone: boolean
   /** Makes its transport, and calls `connectionMade`. */
   begin(protocol: AnyProtocol, owner: TransportOwner): void
   /** Closes it, in place of {@link begin}. */

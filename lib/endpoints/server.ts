@@ -244,7 +244,10 @@ export class Server implements AsyncDisposable {
 
   /** Takes on as many of the connections that wait as may be. */
   protected admit(): void {
-    while (this.#waiting.length > 0 && this.#mayAdmit()) this.#begin(this.#waiting.shift()!)
+    while (this.#waiting.length > 0 && this.#mayAdmit()) {
+      const arrival = this.#waiting.shift()!
+      if (!arrival.gone) this.#begin(arrival)
+    }
   }
 
   #begin(arrival: Arrival): void {

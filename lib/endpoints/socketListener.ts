@@ -83,6 +83,10 @@ class SocketArrival implements Arrival {
     return this.#greeted?.peer ?? peerOfSocket(this.#socket)
   }
 
+  get gone(): boolean {
+    return this.#socket.destroyed
+  }
+
   begin(protocol: AnyProtocol, owner: TransportOwner): void {
     const greeted = this.#greeted
     const mine = greeted?.extraInfo === undefined ? owner : { ...owner, extraInfo: greeted.extraInfo }

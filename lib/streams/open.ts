@@ -5,13 +5,8 @@ import {
   type TcpConnectOptions,
   type UnixConnectOptions,
 } from '../endpoints/connect.ts'
-import {
-  listenTcp,
-  listenUnix,
-  type ServerFactory,
-  type TcpListenOptions,
-  type UnixListenOptions,
-} from '../endpoints/listen.ts'
+import { listenTcp, listenUnix, type TcpListenOptions, type UnixListenOptions } from '../endpoints/listen.ts'
+import type { ServerFactory } from '../endpoints/listenOn.ts'
 import type { Server } from '../endpoints/server.ts'
 import type { Transport } from '../transport.ts'
 import { handled, rejected } from '../wait.ts'
@@ -76,11 +71,13 @@ export function startUnixServer<R extends AnyReader, W extends StreamWriter>(
   return serve(listenUnix, args)
 }
 
-type ServerArguments<R extends AnyReader, W extends StreamWriter, O> =
+/** With a callback or without one. */
+export type ServerArguments<R extends AnyReader, W extends StreamWriter, O> =
   | [clientConnectedCb: ClientConnectedCallback<R, W>, options: O & StreamClasses<R, W>]
   | [options: O & StreamClasses<R, W>]
 
-async function open<R extends AnyReader, W extends StreamWriter>(
+/** The streams of whatever `connect` connects. */
+export async function open<R extends AnyReader, W extends StreamWriter>(
   connect: (factory: () => StreamReaderProtocol<R, W>) => Promise<[Transport, StreamReaderProtocol<R, W>]>,
   classes: StreamClasses<R, W>,
 ): Promise<Streams<R, W>> {
@@ -96,7 +93,8 @@ async function open<R extends AnyReader, W extends StreamWriter>(
   }
 }
 
-function serve<R extends AnyReader, W extends StreamWriter, O extends object>(
+/** {@link startServer} on whatever `listen` listens on. */
+export function serve<R extends AnyReader, W extends StreamWriter, O extends object>(
   listen: (makeServer: ServerFactory<StreamServer<R, W>>, options: O) => Promise<StreamServer<R, W>>,
   args: ServerArguments<R, W, O>,
 ): Promise<StreamServer<R, W>> {

@@ -356,7 +356,7 @@ export class DuplexTransport extends Transport {
       this.#owner.report(thrown, this)
     }
     if (!this.#owner.isLayer) publishClose(this, this.#owner.side, error, this.#openedAt)
-    this.#owner.detach(this)
+    this.#owner.detach(this, error)
   }
 
   /** What is unsent will not be sent. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { clock } from '../clock.ts'
-import { IncompleteReadError, TimeoutError, type PeerName } from '../errors.ts'
+import { ConnectionLostError, IncompleteReadError, TimeoutError, type PeerName } from '../errors.ts'
 
 /** What is waited for. */
 export interface GatherOptions {
@@ -13,10 +13,11 @@ export interface GatherOptions {
 
 /**
  * Reads the first bytes of a socket that nobody reads yet: `look` is shown all that have come, again at each chunk,
- * until it answers; `used` of them are then taken, the rest is put back. Afterwards nothing is read, until somebody does.
+ * until it answers; `used` of them are then taken, the rest is put back. Afterwards no more is read than Node reads ahead,
+ * until somebody does.
  *
  * Rejects with what `look` throws, with IncompleteReadError where the stream ends before, with TimeoutError, and with
- * the socket's own error; a socket that is destroyed meanwhile counts as one that ends. `look` must see to a limit.
+ * ConnectionLostError; a socket that is destroyed meanwhile counts as one that ends. `look` must see to a limit.
  */
 export function gatherFirst<T>(
   socket: Socket,
@@ -28,11 +29,15 @@ export function gatherFirst<T>(
     const settle = (): void => {
       clock.clearTimeout(timer)
       delete (socket as Partial<Socket>).push
-      socket.off('error', fail).off('close', ended)
+      socket.off('error', failed).off('close', ended)
     }
     const fail = (error: unknown): void => {
       settle()
       reject(error as Error)
+    }
+    const failed = (cause: Error): void => {
+      const message = `connection with ${peer} lost: ${cause.message} in its ${what} (${gathered.length} bytes so far)`
+      fail(new ConnectionLostError(message, peer, { cause }))
     }
     const ended = (): void => fail(new IncompleteReadError(gathered, null, peer))
     const late = (): void => fail(new TimeoutError(`${what} from ${peer} (${gathered.length} bytes so far)`, timeoutMs))
@@ -52,7 +57,7 @@ export function gatherFirst<T>(
       resolve(found.value)
       return false
     }
-    socket.on('error', fail)
+    socket.on('error', failed)
     socket.on('close', ended)
     // As in a transport: a chunk that is answered by `false` is the last that the handle reads.
     socket.push = (chunk: Buffer | null) => {

@@ -342,7 +342,7 @@ export class MemoryTransport extends Transport {
         this.#owner.report(error, this)
       }
       publishClose(this, this.#owner.side, this.#error, this.#openedAt)
-      this.#owner.detach(this)
+      this.#owner.detach(this, this.#error)
     })
   }
 }

@@ -639,7 +639,7 @@ export class SocketTransport extends Transport {
       this.#report(thrown)
     }
     publishClose(this, this.#owner.side, error, this.#openedAt)
-    this.#owner.detach(this)
+    this.#owner.detach(this, error)
   }
 
   #report(error: unknown): void {

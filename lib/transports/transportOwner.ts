@@ -12,8 +12,8 @@ export interface TransportOwner {
   /** What is known better than the socket knows it: the addresses that a PROXY header tells. */
   readonly extraInfo?: Partial<ExtraInfo> | undefined
   attach(transport: Transport): unknown
-  /** The connection is gone and its protocol has been told. */
-  detach(transport: Transport): void
+  /** The connection is gone and its protocol has been told of `error`; or another transport has taken it over. */
+  detach(transport: Transport, error?: Error | null): void
   /** An error that has reached nobody. */
   report(error: unknown, transport: Transport | undefined): void
 }
@@ -39,12 +39,25 @@ export function reportTo<T extends Pick<BaseTransport, 'getExtraInfo'>>(
 }
 
 /** The owner of a connection that we opened ourselves. */
-export function clientOwner(handler: ErrorHandler<Transport> | undefined, idleTimeoutMs?: number): TransportOwner {
+export function clientOwner(
+  handler: ErrorHandler<Transport> | undefined,
+  idleTimeoutMs?: number,
+  onConnectionLost?: (error: Error | null) => void,
+): TransportOwner {
+  // Going over to TLS, one transport comes before the other goes.
+  let attached = 0
   return {
     side: 'client',
     idleTimeoutMs,
-    attach() {},
-    detach() {},
+    attach: () => attached++,
+    detach(transport, error = null) {
+      if (--attached > 0) return
+      try {
+        onConnectionLost?.(error)
+      } catch (thrown) {
+        reportTo(handler, thrown, transport)
+      }
+    },
     report: (error, transport) => reportTo(handler, error, transport),
   }
 }

@@ -211,10 +211,13 @@ describe('proxyProtocol', () => {
 
       const reset = await serve({ proxyProtocol: true })
       const resetting = await netDial(reset.address)
+      const port = resetting.socket.localPort
       resetting.socket.write('PRO')
       await netRoundTrip()
       resetting.socket.resetAndDestroy()
-      expect((await reset.failed()).message).toMatch('ECONNRESET')
+      expect((await reset.failed()).message).toMatch(
+        `connection with ${HOST}:${port} lost: read ECONNRESET in its PROXY header (3 bytes so far)`,
+      )
 
       const silent = await serve({ proxyProtocol: { timeoutMs: 20 } })
       const waiting = await netDial(silent.address)
@@ -325,6 +328,34 @@ describe('tlsOptional', () => {
     const two = await nth(2)
     await two.untilEvent('eof')
     expect(Buffer.concat(two.chunks).equals(bytes)).toBe(true)
+  })
+
+  it('knows the end of a connection that has ended while it waited, and forgets one that was reset', async () => {
+    const { address, nth, made, server } = await serve({ ...options, maxConnections: 1 })
+    ;(await netDial(address)).socket.write('first')
+    const one = await nth(1)
+    const ended = await netDial(address)
+    ended.socket.end('second')
+    await netRoundTrip()
+    const gone = await netDial(address)
+    gone.socket.write('third')
+    await netRoundTrip()
+    gone.socket.resetAndDestroy()
+    await netRoundTrip()
+    const last = await netDial(address)
+    last.socket.write('last')
+    await netRoundTrip()
+    one.transport.abort()
+    const two = await nth(2)
+    await two.untilEvent('eof')
+    expect(two.text).toBe('second')
+    two.transport.close()
+    const three = await nth(3)
+    await three.until(() => three.text === 'last')
+    three.transport.abort()
+    server.close()
+    await server.waitClosed()
+    expect(made).toHaveLength(3)
   })
 
   it('closes and reports a client that says nothing, in time; one that goes; and a handshake that goes wrong', async () => {

@@ -3,6 +3,8 @@ import { clock as libClock } from '../../lib/clock.ts'
 import { chooseProtocol } from '../../lib/endpoints/chooseProtocol.ts'
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { ConnectionLostError, InvalidStateError, TimeoutError } from '../../lib/errors.ts'
+import type { Transport } from '../../lib/transport.ts'
+import { ReconnectingClient } from '../../lib/endpoints/reconnectingClient.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
 import type { AnyProtocol } from '../../lib/protocol.ts'
 import { idleEvents } from '../../lib/transports/idleEvents.ts'
@@ -17,6 +19,7 @@ import {
   netRoundTrip,
   netServe,
   netStop,
+  netTurns,
 } from '../support/netTools.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
@@ -277,6 +280,19 @@ describe('FakeClock', () => {
         expect(new Set(told)).toEqual(new Set(['all', 'read', 'write']))
         transport.abort()
       },
+      async 'initialDelayMs and maxDelayMs of a ReconnectingClient'(advance) {
+        let attempts = 0
+        const connect = async (): Promise<[Transport, NetRecorder]> => {
+          attempts++
+          throw new Error('not yet')
+        }
+        const client = new ReconnectingClient(connect, { initialDelayMs: HOUR, maxDelayMs: HOUR, jitter: 0 })
+        client.start()
+        await netTurns()
+        await advance()
+        expect(attempts).toBe(2)
+        client.close()
+      },
       async tlsShutdownTimeoutMs(advance) {
         const made = new NetRecorder()
         const tls = { tls: certified('localhost'), tlsShutdownTimeoutMs: HOUR }
@@ -341,6 +357,27 @@ describe('FakeClock', () => {
       expect(await lost.promise).toBeInstanceOf(ConnectionLostError)
     })
 
+    it.each([
+      [HOUR - 1, 1],
+      [HOUR, 0],
+    ])('is what stableMs of a ReconnectingClient goes by: after %d ms of an hour', async (livedMs, attempts) => {
+      using clock = new FakeClock()
+      const { port } = await netServe(NetRecorder)
+      const client = new ReconnectingClient(
+        (attempt) => createConnection(NetRecorder, { host: HOST, port, ...attempt }),
+        { stableMs: HOUR },
+      )
+      const [transport] = await client.connected()
+      await clock.advance(livedMs)
+      const lost = netPromise()
+      transport.setProtocol({ connectionLost: () => lost.resolve() })
+      transport.abort()
+      await lost.promise
+      while (client.state === 'connected') await netTurns()
+      expect([client.state, client.attempt]).toEqual(['waiting', attempts])
+      client.close()
+    })
+
     it('leaves timers that are not ours alone', async () => {
       using clock = new FakeClock()
       await new Promise((resolve) => setTimeout(resolve, 1))
@@ -373,8 +410,11 @@ describe('FakeClock', () => {
       'connectTimeoutMs',
       'graceMs',
       'idleTimeoutMs',
+      'initialDelayMs',
       'latencyMs',
+      'maxDelayMs',
       'readIdleMs',
+      'stableMs',
       'timeoutMs',
       'tlsHandshakeTimeoutMs',
       'tlsShutdownTimeoutMs',
