@@ -158,7 +158,7 @@ export class Server implements AsyncDisposable {
 
   async #closeWithin({ graceMs, signal }: CloseOptions): Promise<void> {
     // The timer of a wait keeps no process alive; but handlers may be all that is left, and this is to settle.
-    const alive = clock.setTimeout(() => {}, Math.min(graceMs, LONGEST_TIMER_MS), true)
+    const alive = clock.setTimeout(() => {}, LONGEST_TIMER_MS, true)
     try {
       if (!this.isDone()) await this.#doneWaiters.wait({ timeoutMs: graceMs, signal }, () => 'close')
     } catch {

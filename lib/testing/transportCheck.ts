@@ -2,7 +2,7 @@
 import { ok } from 'node:assert/strict'
 import { NotImplementedError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
-import type { ReadTransport, Transport, WriteTransport } from '../transport.ts'
+import type { AbortOptions, ReadTransport, Transport, WriteTransport } from '../transport.ts'
 import { nextTurn } from '../wait.ts'
 import { RecordingProtocol } from './recordingProtocol.ts'
 
@@ -61,12 +61,12 @@ export function checkClogged(name: string, run: Run): TransportCheck<MakeOneWay>
 
 /** Ends the connection as rudely as the transport can. */
 export function hangUp({ transport }: RecordingProtocol): void {
-  abort(transport)
+  abort(transport, { reset: true })
 }
 
-function abort(end: WriteTransport | ReadTransport): void {
+function abort(end: WriteTransport | ReadTransport, options?: AbortOptions): void {
   try {
-    if ('abort' in end) return end.abort({ reset: true })
+    if ('abort' in end) return end.abort(options)
   } catch (error) {
     if (!(error instanceof NotImplementedError)) throw error
   }
