@@ -10,6 +10,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { toBytes } from '../bytes/allocate.ts'
+import { clock, type Timer } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder, type ExtraInfo } from '../transport.ts'
@@ -18,6 +19,7 @@ import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
+import { IdleTimer } from './idleTimer.ts'
 import { lingeringClose } from './lingeringClose.ts'
 import { READ_SIZE, readInto, SCRATCH, type OnRead } from './readInto.ts'
 import { repeatEnd } from './repeatEnd.ts'
@@ -42,7 +44,6 @@ let received: (transport: SocketTransport, chunk: Buffer | null) => boolean
 let filled: (transport: SocketTransport, n: number, memory: Uint8Array) => boolean
 let lend: (transport: SocketTransport) => Uint8Array
 let failed: (transport: SocketTransport, error: NodeJS.ErrnoException) => void
-let idle: (transport: SocketTransport) => void
 let closed: (transport: SocketTransport) => void
 let startReading: (transport: SocketTransport) => void
 let progress: (transport: SocketTransport) => void
@@ -77,6 +78,7 @@ export class SocketTransport extends Transport {
   /** Bytes that Node had counted as sent, and that were dropped. */
   #dropped = 0
 
+  #idleTimer: IdleTimer | undefined
   #closing = false
   /** Closing, and all is sent. */
   #left = false
@@ -86,15 +88,14 @@ export class SocketTransport extends Transport {
   #down = false
   #error: Error | null = null
   #writesAfterClose = 0
-  #closeTimer: NodeJS.Timeout | undefined
-  readonly #openedAt = performance.now()
+  #closeTimer: Timer | undefined
+  readonly #openedAt = clock.now()
 
   static {
     received = (transport, chunk) => transport.#received(chunk)
     filled = (transport, n, memory) => transport.#filled(n, memory)
     lend = (transport) => transport.#lendMemory()
     failed = (transport, error) => transport.#failed(error)
-    idle = (transport) => transport.#idle()
     closed = (transport) => transport.#closed()
     startReading = (transport) => transport.#startReading()
     progress = (transport) => transport.#outputProgress()
@@ -132,11 +133,7 @@ export class SocketTransport extends Transport {
     socket.on('error', onError)
     socket.on('close', onClose)
     const { idleTimeoutMs = Infinity } = this.#owner
-    // Longer than a timer can be is no limit at all.
-    if (!(idleTimeoutMs > 0x7fffffff)) {
-      socket.setTimeout(idleTimeoutMs)
-      socket.on('timeout', onTimeout)
-    }
+    if (idleTimeoutMs < Infinity) this.#idleTimer = new IdleTimer(socket, idleTimeoutMs, () => this.#idle())
     if (socket.readableLength > 0) this.#held = socket.read() as Buffer
     if (isBuffered(this.#protocol)) this.#readDirectly()
     this.#owner.attach(this)
@@ -243,6 +240,7 @@ export class SocketTransport extends Transport {
     if (!lent || !this.isReading() || this.#held !== undefined) {
       return this.#received(Buffer.from(memory.buffer, memory.byteOffset, n), true)
     }
+    this.#idleTimer?.read()
     this.#unread = n >= memory.length
     this.#delivering = true
     try {
@@ -263,6 +261,7 @@ export class SocketTransport extends Transport {
     // A full chunk is seldom the last.
     this.#unread = chunk !== null && (this.#closing || chunk.length >= READ_SIZE)
     this.#peerEnded ||= chunk === null
+    this.#idleTimer?.read()
     if (this.#closing) return false
     const behind = this.#paused || this.#held !== undefined
     if (chunk === null) {
@@ -422,6 +421,7 @@ export class SocketTransport extends Transport {
   }
 
   #outputProgress(): void {
+    this.#idleTimer?.written()
     this.#flush()
     this.#afterFlush()
   }
@@ -431,6 +431,7 @@ export class SocketTransport extends Transport {
     if (output === undefined || output.length === 0) return
     if (this.#socket.destroyed) return this.#noticeLoss()
     output.flush()
+    this.#idleTimer?.written()
     // An idle connection should hold as little as it can; another is made for the next wake-up's writes.
     if (output.unsent === 0) this.#output = undefined
   }
@@ -467,7 +468,7 @@ export class SocketTransport extends Transport {
       this.#drop()
       this.#destroy()
     }
-    this.#closeTimer = setTimeout(late, Math.min(timeoutMs, 0x7fffffff)).unref()
+    this.#closeTimer = clock.setTimeout(late, timeoutMs)
   }
 
   /** All is sent. If the peer is likely to be sending, the socket must not be closed in its face. */
@@ -523,8 +524,8 @@ export class SocketTransport extends Transport {
   #release(): Socket {
     const socket = this.#socket
     this.#closing = this.#lost = true
-    socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
-    socket.setTimeout(0)
+    socket.off('error', onError).off('close', onClose)
+    this.#idleTimer?.stop()
     socket.on('error', () => {})
     delete (socket as Partial<Socket>).push
     if (this.#held !== undefined) socket.unshift(this.#held)
@@ -627,9 +628,10 @@ export class SocketTransport extends Transport {
     this.#lost = true
     this.#closing = true
     this.#held = undefined
+    this.#idleTimer?.stop()
     this.#drop()
     this.#output = undefined
-    clearTimeout(this.#closeTimer)
+    clock.clearTimeout(this.#closeTimer)
     const error = this.#aborted ? null : this.#error
     try {
       this.#protocol.connectionLost?.(error)
@@ -677,9 +679,6 @@ function onFilled(this: Socket, n: number, memory: Uint8Array): boolean {
 }
 function onError(this: Socket, error: NodeJS.ErrnoException): void {
   failed((this as OwnedSocket)[TRANSPORT], error)
-}
-function onTimeout(this: Socket): void {
-  idle((this as OwnedSocket)[TRANSPORT])
 }
 function onClose(this: Socket): void {
   closed((this as OwnedSocket)[TRANSPORT])
