@@ -440,53 +440,6 @@ describe('FramedProtocol', () => {
 })
 
 describe('FramedProtocol', () => {
-  describe('decodeFailed', () => {
-    class Answering extends Recorder {
-      failedWith: unknown
-      calls = 0
-      override decodeFailed(error: unknown): void {
-        this.failedWith = error
-        this.calls++
-        this.sendMessage('no')
-      }
-    }
-
-    it('overridden, leaves the connection open for an answer, and drops what comes', async () => {
-      const { protocol, peer, errors } = await served(new Answering())
-      peer.socket.write('\x01a\xff\x01b')
-      await peer.until(() => peer.text === '\x02no')
-      peer.socket.write('\x01c')
-      peer.socket.end()
-      await protocol.until('lost')
-      expect(protocol.log).toEqual(['message:a', 'end', 'lost'])
-      expect((protocol as Answering).failedWith).toBeInstanceOf(FrameTooLargeError)
-      expect([(protocol as Answering).calls, protocol.lostWith, errors]).toEqual([1, null, []])
-    })
-
-    it('is also told of a stream that is cut in a message, before endReceived', async () => {
-      const { protocol, peer, errors } = await served(new Answering())
-      peer.socket.end('\x01a\x05bc')
-      await protocol.until('lost')
-      expect(protocol.log).toEqual(['message:a', 'end', 'lost'])
-      expect((protocol as Answering).failedWith).toBeInstanceOf(IncompleteReadError)
-      expect([protocol.lostWith, errors]).toEqual([null, []])
-    })
-  })
-
-  it('tells the size of each message, its header included', () => {
-    const sizes: number[] = []
-    class Sized extends Recorder {
-      override messageReceived(_message: Uint8Array, size?: number): void {
-        sizes.push(size!)
-      }
-    }
-    const sized = new Sized()
-    memoryPair(sized, new RecordingProtocol())
-    sized.dataReceived(latin1('\x03abc\0\x0ahello'))
-    sized.dataReceived(latin1('world'))
-    expect(sizes).toEqual([4, 1, 11])
-  })
-
   it('that is paused among the last messages gets its end after the rest', async () => {
     const seen: string[] = []
     // Every byte is a message, but the last three only once the stream has ended.
@@ -571,53 +524,6 @@ function inMemory(protocol: Commanded, chunkSize = 64 * 1024) {
 const chunkSizes = [1, 2, 3, 7, 64 * 1024]
 
 describe('FramedProtocol', () => {
-  describe('decodeFailed', () => {
-    class Answering extends Recorder {
-      failedWith: unknown
-      calls = 0
-      override decodeFailed(error: unknown): void {
-        this.failedWith = error
-        this.calls++
-        this.sendMessage('no')
-      }
-    }
-
-    it('overridden, leaves the connection open for an answer, and drops what comes', async () => {
-      const { protocol, peer, errors } = await served(new Answering())
-      peer.socket.write('\x01a\xff\x01b')
-      await peer.until(() => peer.text === '\x02no')
-      peer.socket.write('\x01c')
-      peer.socket.end()
-      await protocol.until('lost')
-      expect(protocol.log).toEqual(['message:a', 'end', 'lost'])
-      expect((protocol as Answering).failedWith).toBeInstanceOf(FrameTooLargeError)
-      expect([(protocol as Answering).calls, protocol.lostWith, errors]).toEqual([1, null, []])
-    })
-
-    it('is also told of a stream that is cut in a message, before endReceived', async () => {
-      const { protocol, peer, errors } = await served(new Answering())
-      peer.socket.end('\x01a\x05bc')
-      await protocol.until('lost')
-      expect(protocol.log).toEqual(['message:a', 'end', 'lost'])
-      expect((protocol as Answering).failedWith).toBeInstanceOf(IncompleteReadError)
-      expect([protocol.lostWith, errors]).toEqual([null, []])
-    })
-  })
-
-  it('tells the size of each message, its header included', () => {
-    const sizes: number[] = []
-    class Sized extends Recorder {
-      override messageReceived(_message: Uint8Array, size?: number): void {
-        sizes.push(size!)
-      }
-    }
-    const sized = new Sized()
-    memoryPair(sized, new RecordingProtocol())
-    sized.dataReceived(latin1('\x03abc\0\x0ahello'))
-    sized.dataReceived(latin1('world'))
-    expect(sizes).toEqual([4, 1, 11])
-  })
-
   describe('a codec that discards', () => {
     const options: LinesOptions = { maxLength: 3, onTooLong: 'discard' }
 
