@@ -128,7 +128,11 @@ export class StreamWriter implements AsyncDisposable {
    * Rejects like {@link flush}, and with TlsHandshakeError, TimeoutError or the reason of `signal`: then the connection
    * is closed. No read may be waiting: InvalidStateError. (asyncio: `StreamWriter.start_tls`.)
    */
-  async startTls(options: WriterTlsOptions): Promise<void> {
+  startTls(options: WriterTlsOptions): Promise<void> {
+    return handled(this.#startTls(options))
+  }
+
+  async #startTls(options: WriterTlsOptions): Promise<void> {
     await this.flush(options)
     const { serverSide } = this.#protocol
     const received = this.#reader?.tryRead()

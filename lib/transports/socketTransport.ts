@@ -10,6 +10,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { toBytes } from '../bytes/allocate.ts'
+import { clock, type Timer } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder, type ExtraInfo } from '../transport.ts'
@@ -18,6 +19,7 @@ import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
+import { IdleTimer } from './idleTimer.ts'
 import { lingeringClose } from './lingeringClose.ts'
 import { READ_SIZE, readElsewhere, readInto, SCRATCH, type OnRead } from './readInto.ts'
 import { repeatEnd } from './repeatEnd.ts'
@@ -42,7 +44,6 @@ let received: (transport: SocketTransport, chunk: Buffer | null) => boolean
 let filled: (transport: SocketTransport, n: number, memory: Uint8Array) => boolean
 let lend: (transport: SocketTransport) => Uint8Array
 let failed: (transport: SocketTransport, error: NodeJS.ErrnoException) => void
-let idle: (transport: SocketTransport) => void
 let closed: (transport: SocketTransport) => void
 let startReading: (transport: SocketTransport) => void
 let progress: (transport: SocketTransport) => void
@@ -78,6 +79,7 @@ export class SocketTransport extends Transport {
   /** Bytes that Node had counted as sent, and that were dropped. */
   #dropped = 0
 
+  #idleTimer: IdleTimer | undefined
   #closing = false
   /** Closing, and all is sent. */
   #left = false
@@ -87,8 +89,8 @@ export class SocketTransport extends Transport {
   #down = false
   #error: Error | null = null
   #writesAfterClose = 0
-  #closeTimer: NodeJS.Timeout | undefined
-  #openedAt = performance.now()
+  #closeTimer: Timer | undefined
+  #openedAt = clock.now()
   /** Going over to TLS, which may still be given up. */
   #upgrade: Waiter<Transport> | undefined
 
@@ -97,7 +99,6 @@ export class SocketTransport extends Transport {
     filled = (transport, n, memory) => transport.#filled(n, memory)
     lend = (transport) => transport.#lendMemory()
     failed = (transport, error) => transport.#failed(error)
-    idle = (transport) => transport.#idle()
     closed = (transport) => transport.#closed()
     startReading = (transport) => transport.#startReading()
     progress = (transport) => transport.#outputProgress()
@@ -142,11 +143,7 @@ export class SocketTransport extends Transport {
     socket.on('error', onError)
     socket.on('close', onClose)
     const { idleTimeoutMs = Infinity } = this.#owner
-    // Longer than a timer can be is no limit at all.
-    if (!(idleTimeoutMs > 0x7fffffff)) {
-      socket.setTimeout(idleTimeoutMs)
-      socket.on('timeout', onTimeout)
-    }
+    if (idleTimeoutMs < Infinity) this.#idleTimer = new IdleTimer(socket, idleTimeoutMs, () => this.#idle())
     if (socket.readableLength > 0) this.#held = socket.read() as Buffer
     if (isBuffered(this.#protocol)) this.#readDirectly()
     this.#owner.attach(this)
@@ -233,13 +230,12 @@ export class SocketTransport extends Transport {
   /** The memory for the next bytes, whenever they come. Where they come in small pieces, none is held to wait for them. */
   #lendMemory(): Uint8Array {
     const protocol = this.#protocol
-    if (!this.#bulk || !isBuffered(protocol)) return SCRATCH
     // What is held goes first, into memory that is asked for then.
-    const mayLend = (): boolean => this.isReading() && this.#held === undefined && this.#protocol === protocol
-    if (!mayLend()) return SCRATCH
+    if (!this.#bulk || !isBuffered(protocol) || !this.isReading() || this.#held !== undefined) return SCRATCH
     try {
       const memory: unknown = protocol.getBuffer(-1)
-      if (!(memory instanceof Uint8Array) || memory.length === 0 || !mayLend()) return SCRATCH
+      if (!(memory instanceof Uint8Array) || memory.length === 0) return SCRATCH
+      if (!this.isReading() || this.#protocol !== protocol) return SCRATCH
       this.#lender = protocol
       return memory
     } catch {
@@ -267,6 +263,7 @@ export class SocketTransport extends Transport {
       if (this.#left || this.#lost) return this.#socket.push(Buffer.from(chunk))
       return this.#received(chunk, true)
     }
+    this.#idleTimer?.read()
     this.#unread = n >= memory.length
     this.#delivering = true
     try {
@@ -288,6 +285,7 @@ export class SocketTransport extends Transport {
     this.#unread = chunk !== null && (this.#closing || chunk.length >= READ_SIZE)
     this.#peerEnded ||= chunk === null
     if (chunk === null && this.#base !== undefined) noteEnd(this.#base)
+    this.#idleTimer?.read()
     if (this.#closing) return false
     const behind = this.#paused || this.#held !== undefined
     if (chunk === null) {
@@ -451,6 +449,7 @@ export class SocketTransport extends Transport {
   }
 
   #outputProgress(): void {
+    this.#idleTimer?.written()
     this.#flush()
     this.#afterFlush()
   }
@@ -460,6 +459,7 @@ export class SocketTransport extends Transport {
     if (output === undefined || output.length === 0) return
     if (this.#socket.destroyed) return this.#noticeLoss()
     output.flush()
+    this.#idleTimer?.written()
     // An idle connection should hold as little as it can; another is made for the next wake-up's writes.
     if (output.unsent === 0) this.#output = undefined
   }
@@ -496,7 +496,7 @@ export class SocketTransport extends Transport {
       this.#drop()
       this.#destroy()
     }
-    this.#closeTimer = setTimeout(late, Math.min(timeoutMs, 0x7fffffff)).unref()
+    this.#closeTimer = clock.setTimeout(late, timeoutMs)
   }
 
   /** All is sent. If the peer is likely to be sending, the socket must not be closed in its face. */
@@ -553,8 +553,9 @@ export class SocketTransport extends Transport {
 
   /** Closed in the middle of a handshake. Once that is over, there is nothing to give up. */
   #giveUpgradeUp(): void {
+    if (this.#upgrade === undefined || this.#upgrade.settled) return
     const peer = this.#peer()
-    this.#upgrade?.cancel(new ConnectionLostError(`connection with ${peer} closed while it went over to TLS`, peer))
+    this.#upgrade.cancel(new ConnectionLostError(`connection with ${peer} closed while it went over to TLS`, peer))
   }
 
   /** Lets go of the socket, as if nothing had been read that was not delivered. This transport is of no use any more. */
@@ -562,8 +563,8 @@ export class SocketTransport extends Transport {
     const socket = this.#socket
     this.#returnMemory()
     this.#closing = this.#lost = true
-    socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
-    socket.setTimeout(0)
+    socket.off('error', onError).off('close', onClose)
+    this.#idleTimer?.stop()
     socket.on('error', () => {})
     delete (socket as Partial<Socket>).push
     if (this.#held !== undefined) socket.unshift(this.#held)
@@ -668,9 +669,10 @@ export class SocketTransport extends Transport {
     this.#lost = true
     this.#closing = true
     this.#held = undefined
+    this.#idleTimer?.stop()
     this.#drop()
     this.#output = undefined
-    clearTimeout(this.#closeTimer)
+    clock.clearTimeout(this.#closeTimer)
     const error = this.#aborted ? null : this.#error
     try {
       this.#protocol.connectionLost?.(error)
@@ -718,9 +720,6 @@ function onFilled(this: Socket, n: number, memory: Uint8Array): boolean {
 }
 function onError(this: Socket, error: NodeJS.ErrnoException): void {
   failed((this as OwnedSocket)[TRANSPORT], error)
-}
-function onTimeout(this: Socket): void {
-  idle((this as OwnedSocket)[TRANSPORT])
 }
 function onClose(this: Socket): void {
   closed((this as OwnedSocket)[TRANSPORT])

@@ -4,7 +4,13 @@ import type { PeerName } from '../errors.ts'
 import type { TlsServerOptions } from '../tlsOptions.ts'
 import { gatherFirst } from './gatherFirst.ts'
 import { setTlsBase } from './tlsBase.ts'
-import { handshakeError, handshakeTimeoutOf, serveHands } from './tlsHandshake.ts'
+import {
+  DEFAULT_HANDSHAKE_TIMEOUT_MS,
+  handshakeError,
+  handshakeTimeout,
+  limitHandshake,
+  serveHands,
+} from './tlsHandshake.ts'
 
 /** The first byte of every TLS connection: a record of the handshake. */
 const HANDSHAKE = 0x16
@@ -26,8 +32,8 @@ export class TlsAcceptor {
   constructor(options: TlsServerOptions & { tlsOptional?: boolean | undefined }) {
     this.#options = options
     this.#optional = options.tlsOptional ?? false
-    this.#timeoutMs = handshakeTimeoutOf(options)
-    this.#server = tls.createServer({ ...options.tls, handshakeTimeout: this.#timeoutMs, pauseOnConnect: true })
+    this.#timeoutMs = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
+    this.#server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
     this.#server.on('secureConnection', (secured) => {
       secured.allowHalfOpen = true
       // While it waits for its turn nobody else listens.
@@ -56,7 +62,12 @@ export class TlsAcceptor {
     socket.allowHalfOpen = false
     if (this.#options.tlsRequireCloseNotify === true) return this.#secureAbove(socket, peer)
     return new Promise<tls.TLSSocket>((resolve, reject) => {
+      const inTime = limitHandshake(peer, this.#options, (error) => {
+        this.#pending.delete(socket)
+        reject(handshakeError(peer, error))
+      })
       this.#pending.set(socket, (error, secured) => {
+        inTime()
         if (error !== undefined) return reject(handshakeError(peer, error, secured))
         setTlsBase(secured, socket, socket, this.#options)
         resolve(secured)

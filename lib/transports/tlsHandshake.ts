@@ -1,6 +1,7 @@
 /** Handshakes over connected sockets, and errors that say what is wrong with them. */
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
+import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import { InvalidStateError, TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
 import type {
   StartTlsOptions,
@@ -12,14 +13,10 @@ import type {
 import type { Transport } from '../transport.ts'
 import { lowerOf, setTlsBase } from './tlsBase.ts'
 
-const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
-/** Longer than a timer can be. */
-const MOST_MS = 0x7fffffff
+export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
 
-/** In milliseconds, as a timer takes it. */
-export function handshakeTimeoutOf({ tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS }: TlsOptions): number {
-  return Math.min(tlsHandshakeTimeoutMs, MOST_MS)
-}
+/** Of a TLS server of Node, whose own timer is not wanted: {@link limitHandshake} has ours. */
+export const handshakeTimeout = LONGEST_TIMER_MS
 
 /** Throws for options that make no sense, before anything is opened. */
 export function checkTlsClient(options: TlsClientOptions): void {
@@ -63,8 +60,7 @@ export function shakeHands(
   options: TlsClientOptions & { host?: string | undefined },
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
-  const { tls: given } = options
-  const timeoutMs = handshakeTimeoutOf(options)
+  const { tls: given, tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options
   const { servername, ...context } = (typeof given === 'object' ? given : {}) as TlsConnectOptions
   const name = servername ?? options.serverHostname ?? options.host
   // In the middle of a handshake, the end of one direction is the end.
@@ -79,7 +75,7 @@ export function shakeHands(
   }
   if (options.onTlsSession !== undefined) secured.on('session', options.onTlsSession)
   const settle = (error?: Error): void => {
-    clearTimeout(timer)
+    clock.clearTimeout(timer)
     secured.off('error', failed)
     secured.off('secureConnect', settle)
     if (error === undefined) {
@@ -94,8 +90,8 @@ export function shakeHands(
     done(error)
   }
   const failed = (error: Error): void => settle(handshakeError(peer, error))
-  const late = (): void => settle(new TimeoutError(`TLS handshake with ${peer}`, timeoutMs))
-  const timer = setTimeout(late, timeoutMs).unref()
+  const late = (): void => settle(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
+  const timer = clock.setTimeout(late, tlsHandshakeTimeoutMs)
   secured.on('error', failed)
   secured.on('secureConnect', settle as () => void)
 }
@@ -107,7 +103,6 @@ export function serveHands(
   options: TlsServerOptions,
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
-  const handshakeTimeout = handshakeTimeoutOf(options)
   connected.allowHalfOpen = false
   const socket = lowerOf(connected, options)
   let server: tls.Server
@@ -118,18 +113,35 @@ export function serveHands(
     socket.destroy()
     return done(error as Error)
   }
+  let over = false
+  const settle = (error: Error | undefined, secured?: tls.TLSSocket): void => {
+    if (over) return
+    over = true
+    inTime()
+    if (error === undefined) return done(undefined, secured)
+    secured?.destroy()
+    socket.destroy()
+    done(error instanceof TimeoutError ? error : handshakeError(peer, error, secured))
+  }
+  const inTime = limitHandshake(peer, options, settle)
   server.on('secureConnection', (secured) => {
     secured.allowHalfOpen = true
     setTlsBase(secured, connected, socket, options)
-    done(undefined, secured)
+    settle(undefined, secured)
   })
-  server.on('tlsClientError', (error, secured) => {
-    secured.destroy()
-    socket.destroy()
-    const late = (error as NodeJS.ErrnoException).code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
-    done(late ? new TimeoutError(`TLS handshake with ${peer}`, handshakeTimeout) : handshakeError(peer, error, secured))
-  })
+  server.on('tlsClientError', settle)
   server.emit('connection', socket)
+}
+
+/** Calls `late` if the server's side of a handshake takes too long. Returns what is to be called when it is over. */
+export function limitHandshake(
+  peer: PeerName,
+  { tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS }: TlsOptions,
+  late: (error: TimeoutError) => void,
+): () => void {
+  const run = (): void => late(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
+  const timer = clock.setTimeout(run, tlsHandshakeTimeoutMs)
+  return () => clock.clearTimeout(timer)
 }
 
 /** An address is no name that could be asked for, but the certificate must be for it. */
@@ -165,6 +177,6 @@ const HINTS: readonly [code: RegExp, hint: string][] = [
     /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
     'the certificate is not signed by anyone who is trusted: pass its issuer as ca',
   ],
-  [/HANDSHAKE_TIMEOUT/, 'it took too long'],
+  [/TIMEOUT/, 'it took too long'],
   [/ECONNRESET|EPIPE/, 'the connection was closed in the middle of it'],
 ]

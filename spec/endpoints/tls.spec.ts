@@ -9,7 +9,8 @@ import type { Protocol } from '../../lib/protocol.ts'
 import type { Transport } from '../../lib/transport.ts'
 import type { StreamReader } from '../../lib/streams/streamReader.ts'
 import type { StreamWriter } from '../../lib/streams/streamWriter.ts'
-import { transportChecks, type MakePair } from '../../lib/testing/checkTransport.ts'
+import { transportChecks } from '../../lib/testing/checkTransport.ts'
+import type { MakePair } from '../../lib/testing/transportCheck.ts'
 import {
   netDefer,
   netDial,
