@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import * as net from 'node:net'
 import * as tls from 'node:tls'
 import { createConnection } from '../../lib/endpoints/connect.ts'
@@ -258,6 +259,20 @@ describe('proxyProtocol', () => {
     trusted.addAddress(HOST)
     ;(await netDial(strict.address)).socket.write(line)
     await strict.nth(1)
+  })
+
+  it('is not taken from whoever resets the connection before he can be asked who he is', async () => {
+    const trusted = new net.BlockList()
+    trusted.addAddress('10.0.0.1')
+    const { address, failed, made } = await serve({ proxyProtocol: { trusted } })
+    const { port } = address as net.TcpNetConnectOpts
+    const script = `const socket = require('net').connect(${port}, '${HOST}', () => {
+      socket.write('PROXY TCP4 10.0.0.9 10.0.0.1 1 2\\r\\nDELETE', () => socket.resetAndDestroy())
+    })`
+    // Meanwhile nothing is accepted.
+    expect(spawnSync(process.execPath, ['-e', script]).status).toBe(0)
+    expect((await failed()).message).toBe('a connection was reset before its peer could be asked for its address')
+    expect(made).toEqual([])
   })
 
   it('refuses options that make no sense', async () => {
