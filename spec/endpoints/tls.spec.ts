@@ -95,6 +95,32 @@ describe('TLS', () => {
     await streams.writer.waitClosed()
   })
 
+  it('goes over a connected socket that is taken over, which needs the name of its server (A53)', async () => {
+    const { port } = await echo()
+    const connected = async (): Promise<net.Socket> => (await netDial({ port }, { reading: false })).socket
+    const unread = await connected()
+    for (const each of [{ tls: clientTls }, { tls: true }, { serverHostname: 'localhost' }]) {
+      await expect(openConnection({ sock: unread, ...each })).rejects.toThrow(TypeError)
+    }
+    expect(unread.destroyed).toBe(false)
+    const streams = await openConnection({ sock: unread, tls: clientTls, serverHostname: 'localhost' })
+    expect(await ping(streams)).toBe('ping\n')
+    expect(streams.writer.getExtraInfo('tlsVersion')).toBe('TLSv1.3')
+    streams.writer.close()
+    await streams.writer.waitClosed()
+    const other = await connected()
+    const error = await netError(openConnection({ sock: other, tls: { ...clientTls, servername: 'other.example' } }))
+    expect(error).toBeInstanceOf(TlsHandshakeError)
+    expect(other.destroyed).toBe(true)
+    const aborted = await connected()
+    const controller = new AbortController()
+    const { signal } = controller
+    const waiting = openConnection({ sock: aborted, tls: clientTls, serverHostname: 'localhost', signal })
+    controller.abort()
+    await expect(waiting).rejects.toBe(signal.reason)
+    expect(aborted.destroyed).toBe(true)
+  })
+
   it('tells of certificate, cipher, version, protocol and name in getExtraInfo (A1)', async () => {
     const connected = netPromise<StreamWriter>()
     const server = await startServer((_reader, writer) => connected.resolve(writer), {
