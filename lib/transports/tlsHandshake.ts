@@ -92,11 +92,11 @@ export function serveHands(
   options: TlsServerOptions,
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
-  const handshakeTimeout = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
+  const { tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options
   connected.allowHalfOpen = false
   const socket = lowerOf(connected, options)
   // A server that never listens: only its side of a handshake is wanted.
-  const server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
+  const server = tls.createServer(serverOptions(options))
   server.on('secureConnection', (secured) => {
     secured.allowHalfOpen = true
     setTlsBase(secured, connected, socket, options)
@@ -105,10 +105,22 @@ export function serveHands(
   server.on('tlsClientError', (error, secured) => {
     secured.destroy()
     socket.destroy()
-    const late = (error as NodeJS.ErrnoException).code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
-    done(late ? new TimeoutError(`TLS handshake with ${peer}`, handshakeTimeout) : handshakeError(peer, error, secured))
+    done(clientError(peer, error, secured, tlsHandshakeTimeoutMs))
   })
   server.emit('connection', socket)
+}
+
+/** For a `tls.Server` that is given its sockets. */
+export function serverOptions({ tls: given, tlsHandshakeTimeoutMs }: TlsServerOptions): tls.TlsOptions {
+  // Node has no handshake for one who has more time than a timer can be set for.
+  const handshakeTimeout = Math.min(tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS, 0x7fffffff)
+  return { ...given, handshakeTimeout, pauseOnConnect: true }
+}
+
+/** What the event `tlsClientError` of a `tls.Server` tells. */
+export function clientError(peer: PeerName, error: Error, socket: tls.TLSSocket, timeoutMs: number): Error {
+  const late = (error as NodeJS.ErrnoException).code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
+  return late ? new TimeoutError(`TLS handshake with ${peer}`, timeoutMs) : handshakeError(peer, error, socket)
 }
 
 /** An address is no name that could be asked for, but the certificate must be for it. */
@@ -118,7 +130,7 @@ function nameOf(name: string | undefined): { servername?: string; host?: string 
 }
 
 /** Node's error as one that names the peer and says what it may be. */
-export function handshakeError(peer: PeerName, error: Error, socket?: tls.TLSSocket): TlsHandshakeError {
+function handshakeError(peer: PeerName, error: Error, socket?: tls.TLSSocket): TlsHandshakeError {
   // Node destroys a client that it does not trust, and tells only of the destruction.
   const refused = socket?.authorizationError
   const reason = refused ? `the certificate of the client is refused (${String(refused)})` : reasonOf(error)
@@ -144,6 +156,5 @@ const HINTS: readonly [code: RegExp, hint: string][] = [
     /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
     'the certificate is not signed by anyone who is trusted: pass its issuer as ca',
   ],
-  [/HANDSHAKE_TIMEOUT/, 'it took too long'],
   [/ECONNRESET|EPIPE/, 'the connection was closed in the middle of it'],
 ]

@@ -265,8 +265,22 @@ describe('TLS', () => {
     it('is limited on the server', async () => {
       const { port, reported } = await echo({ tlsHandshakeTimeoutMs: 20 })
       const silent = await netDial({ port })
-      expect((await reported()).message).toMatch('it took too long')
+      const error = await reported()
+      expect(error).toBeInstanceOf(TimeoutError)
+      expect(error.message).toBe(`TLS handshake with 127.0.0.1:${silent.socket.localPort} took longer than 20 ms`)
       await silent.until(() => silent.closed || silent.ended)
+    })
+
+    it.each([Infinity, 2 ** 40])('may be %p', async (tlsHandshakeTimeoutMs) => {
+      for (const tlsRequireCloseNotify of [false, true]) {
+        // oxlint-disable-next-line no-await-in-loop -- each on its own
+        const { port } = await echo({ tlsHandshakeTimeoutMs, tlsRequireCloseNotify })
+        // oxlint-disable-next-line no-await-in-loop
+        const streams = await dial(port, { tlsHandshakeTimeoutMs })
+        // oxlint-disable-next-line no-await-in-loop
+        expect(await ping(streams)).toBe('ping\n')
+        streams.writer.close()
+      }
     })
 
     it('is limited on the client', async () => {
