@@ -29,7 +29,8 @@ export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'>, Tl
   startServing?: boolean | undefined
   /**
    * The most connections at a time; no limit by default. Those that come beyond it wait, unread, until one of the others
-   * ends, and no more than `backlog` of them; the rest is closed and reported. (Node cannot leave them to the system.)
+   * ends, and no more than `backlog` of them, those in a handshake or with a PROXY header under way included; the rest is
+   * closed and reported. (Node cannot leave them to the system.)
    */
   maxConnections?: number | undefined
   /**

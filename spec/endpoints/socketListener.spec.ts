@@ -429,6 +429,48 @@ describe('a certificate that is none', () => {
   })
 })
 
+describe('maxConnections and backlog', () => {
+  it('bound how many may be greeted at a time', async () => {
+    const { address, failed, errors, nth } = await serve({ tls: serverTls, maxConnections: 1, backlog: 1 })
+    const silent = [await netDial(address), await netDial(address)]
+    const above = await netDial(address)
+    await closed(above)
+    expect((await failed()).message).toBe(
+      `2 connections are being greeted, and no more may be: the one from ${HOST}:${above.socket.localPort} was closed`,
+    )
+    expect(silent.some((each) => each.closed)).toBe(false)
+    silent[0]!.socket.resetAndDestroy()
+    await netRoundTrip()
+    expect(errors).toHaveLength(2)
+    const [transport] = await createConnection(NetRecorder, {
+      ...(address as net.TcpNetConnectOpts),
+      host: 'localhost',
+      family: 4,
+      tls: { ca },
+    })
+    await nth(1)
+    transport.abort()
+  })
+
+  it('do not count those that have gone while they waited', async () => {
+    const { address, errors, nth } = await serve({ tls: serverTls, tlsOptional: true, maxConnections: 1, backlog: 1 })
+    ;(await netDial(address)).socket.write('first')
+    const one = await nth(1)
+    const gone = await netDial(address)
+    gone.socket.write('second')
+    await netRoundTrip()
+    gone.socket.resetAndDestroy()
+    await netRoundTrip()
+    const last = await netDial(address)
+    last.socket.write('last')
+    await netRoundTrip()
+    one.transport.abort()
+    const two = await nth(2)
+    await two.until(() => two.text === 'last')
+    expect(errors).toEqual([])
+  })
+})
+
 describe('maxConnectionsPerPeer', () => {
   it('closes and reports what is above, and counts what has ended no more', async () => {
     const { address, nth, failed, errors, made } = await serve({ maxConnectionsPerPeer: 2 })
