@@ -169,10 +169,12 @@ function listenFd<S extends Server>(
   options: ListenOptions,
 ): Promise<S> {
   const { backlog = DEFAULT_BACKLOG } = options
+  const fds = [fd].flat()
+  if (fds.length === 0) return rejected(new TypeError('fd is an empty list: no socket was passed'))
   return listen(makeServer, options, async (make) => {
     const bound: Bound[] = []
     try {
-      for (const each of [fd].flat()) bound.push([await bind(make(), { fd: each, backlog } as net.ListenOptions)])
+      for (const each of fds) bound.push([await bind(make(), { fd: each, backlog } as net.ListenOptions)])
     } catch (error) {
       for (const [listening] of bound) listening.close()
       throw error
