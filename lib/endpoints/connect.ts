@@ -70,7 +70,8 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 30_000
  * received before the caller has had a turn with them. TCP_NODELAY is on.
  *
  * Rejects with {@link ConnectError} (its `cause` is the system's error), with {@link TimeoutError} after
- * `connectTimeoutMs`, or with the reason of `signal`; then no socket is left, and the protocol was never called (unless the signal aborts from inside `connectionMade`).
+ * `connectTimeoutMs`, or with the reason of `signal`; then no socket is left, nor one that was given, and the protocol
+ * was never called (unless the signal aborts from inside `connectionMade`).
  * (asyncio: `loop.create_connection`.)
  */
 export function createConnection<P extends AnyProtocol>(
@@ -171,8 +172,6 @@ function adopt<P extends AnyProtocol>(
   const refused = refusalOf(options)
   if (refused !== undefined) return rejected(refused)
   const factory = toFactory<[], P>(protocolFactory)
-  const aborted = abortedOnEntry(options)
-  if (aborted !== undefined) return rejected(aborted.reason)
   try {
     checkTlsClient(options)
     // Nobody has dialled a name here: Node would take any certificate for `localhost`.
@@ -180,6 +179,11 @@ function adopt<P extends AnyProtocol>(
     if (options.tls && serverHostname === undefined) throw new TypeError('tls over a sock needs a serverHostname')
   } catch (error) {
     return rejected(error)
+  }
+  const aborted = abortedOnEntry(options)
+  if (aborted !== undefined) {
+    socket.destroy()
+    return rejected(aborted.reason)
   }
   socket.allowHalfOpen = true
   socket.setNoDelay(true)
