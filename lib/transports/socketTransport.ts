@@ -479,7 +479,7 @@ export class SocketTransport extends Transport {
     // With TLS the peer is told of the end, so that it can tell it from a connection that was cut.
     const tellsEnd = this.#base !== undefined
     if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
-    lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs)
+    lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs, this.#peerEnded)
     process.nextTick(finish, this)
   }
 
