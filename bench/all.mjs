@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 // Those that do not take the time per cell and the number of rounds.
 const args = { idle: [], slope: ['20'], redis: [], clogged: [] }
 
-for (const name of ['framed', 'echo', 'proxy', 'idle', 'slope', 'clogged', 'redis']) {
+for (const name of ['framed', 'echo', 'bulk', 'tls', 'proxy', 'idle', 'slope', 'clogged', 'redis']) {
   console.log(`\n${name}`)
   spawnSync(
     process.execPath,

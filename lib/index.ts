@@ -9,6 +9,7 @@ export type {
   StreamProtocolFactory,
   Streams,
 } from './streams/streamClasses.ts'
+export { HandlerServer } from './streams/handlerServer.ts'
 export { StreamServer } from './streams/streamServer.ts'
 export {
   StreamReader,

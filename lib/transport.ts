@@ -363,6 +363,7 @@ export function formatAddress(address: unknown): PeerName {
   return address === '' ? 'unix:(unnamed)' : `unix:${String(address).replace(/^\0/, '@')}`
 }
 
-function notImplemented(transport: object, method: string): never {
+/** What a method without a default does. */
+export function notImplemented(transport: object, method: string): never {
   throw new NotImplementedError(`${transport.constructor.name} does not implement ${method}()`)
 }

@@ -4,6 +4,7 @@
  *
  * The slot for "the current scope" belongs to the structured flavour: while it is empty a wait pays one null check.
  */
+import { clock, type Timer } from './clock.ts'
 import { TimeoutError } from './errors.ts'
 
 /** What a wait needs of a cancel scope: a signal that follows its effective state. Its reason is what is raised. */
@@ -115,7 +116,7 @@ export class Waiter<T> {
 
   /** From now on no time runs out: what is still waited for has a limit of its own. */
   clearTimeout(): void {
-    if (this.#cancellation?.timer !== undefined) clearTimeout(this.#cancellation.timer)
+    if (this.#cancellation?.timer !== undefined) clock.clearTimeout(this.#cancellation.timer)
   }
 
   /** Rejects for a reason from outside: calls `forget` before. */
@@ -140,12 +141,9 @@ export class Waiter<T> {
       waits.add(this)
       cancellation.signals.push(waits)
     }
-    // A timer cannot be longer than 2^31 - 1 ms (24.8 days): above that it is no deadline at all.
-    if (timeoutMs === undefined || timeoutMs > 0x7fffffff) return
+    if (timeoutMs === undefined) return
     const late = (): void => this.cancel(new TimeoutError(operation?.() ?? 'the operation', timeoutMs))
-    cancellation.timer = setTimeout(late, timeoutMs)
-    // In a browser a timer is a number; there it keeps nothing alive.
-    if (typeof cancellation.timer === 'object') cancellation.timer.unref()
+    cancellation.timer = clock.setTimeout(late, timeoutMs)
   }
 
   #disarm(): void {
@@ -153,7 +151,7 @@ export class Waiter<T> {
     const cancellation = this.#cancellation
     if (cancellation === undefined) return
     for (const waits of cancellation.signals) waits.delete(this)
-    if (cancellation.timer !== undefined) clearTimeout(cancellation.timer)
+    if (cancellation.timer !== undefined) clock.clearTimeout(cancellation.timer)
   }
 }
 
@@ -161,7 +159,7 @@ export class Waiter<T> {
 interface Cancellation {
   readonly forget: (() => void) | undefined
   readonly signals: SignalWaits[]
-  timer: ReturnType<typeof setTimeout> | undefined
+  timer: Timer | undefined
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as compression from '../lib/compression/index.ts'
 import * as framing from '../lib/framing/index.ts'
 import * as main from '../lib/index.ts'
+import * as messages from '../lib/messages/index.ts'
 import * as protobuf from '../lib/protobuf/index.ts'
 import * as testing from '../lib/testing/index.ts'
 
@@ -24,6 +25,7 @@ describe('the public names', () => {
        "FlowControlMixin",
        "FrameError",
        "FrameTooLargeError",
+       "HandlerServer",
        "IncompleteReadError",
        "InvalidFrameError",
        "InvalidStateError",
@@ -131,6 +133,22 @@ describe('the public names', () => {
     `)
   })
 
+  it('of millrace/messages', () => {
+    expect(Object.keys(messages).sort()).toMatchInlineSnapshot(`
+     [
+       "FramedMessages",
+       "MessageProtocol",
+       "MessageStream",
+       "MessageStreamProtocol",
+       "MessageTransport",
+       "memoryMessageStreams",
+       "openDatagrams",
+       "openMessageStream",
+       "startMessageServer",
+     ]
+    `)
+  })
+
   it('of millrace/compression', () => {
     expect(Object.keys(compression).sort()).toMatchInlineSnapshot(`
      [
@@ -160,12 +178,24 @@ describe('the public names', () => {
   it('of millrace/testing', () => {
     expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`
      [
+       "Clog",
+       "FakeClock",
        "RecordingProtocol",
+       "ScriptedPeer",
        "checkCodec",
+       "checkHalfCloseable",
+       "checkMessageStream",
+       "checkOneWay",
        "checkTransport",
+       "checkTwoWay",
+       "halfCloseableChecks",
        "memoryPair",
        "memoryStreams",
+       "messageStreamChecks",
+       "oneWayChecks",
+       "scriptedPeer",
        "transportChecks",
+       "twoWayChecks",
      ]
     `)
   })

@@ -3,12 +3,13 @@ import { join, posix } from 'node:path'
 
 // Leftmost first: a file imports only from its own room and from rooms in front of it.
 const street = [
-  ['errors', 'frameEvents', 'diagnostics', 'wait', 'bytes'],
+  ['errors', 'clock', 'frameEvents', 'diagnostics', 'wait', 'bytes'],
   ['tlsOptions', 'transport', 'protocol'],
   ['transports'],
   ['endpoints'],
   ['streams'],
   ['framing'],
+  ['messages'],
   ['compression'],
   ['protobuf'],
   ['index'],
@@ -77,6 +78,22 @@ describe('the street', () => {
     load('protobuf/index.ts')
     expect(seen.size).toBeGreaterThan(30)
     expect([...seen].filter((path) => path.startsWith('node:'))).toEqual([])
+  })
+
+  it('has one clock: no other timers, no other readings of time', () => {
+    const own = /(?<!clock\.)\b(setTimeout|setInterval|performance\.now|hrtime)\(/
+    // A turn of the loop is no time.
+    const turn = /\(callback\) => setTimeout\(callback, 0\)/
+    const others = files
+      // A capture tells the time of the day.
+      .filter((file) => !['clock.ts', 'transports/pcapFile.ts'].includes(file) && roomOf(file) !== 'testing')
+      .flatMap((file) =>
+        readFileSync(join(lib, file), 'utf8')
+          .split('\n')
+          .map((line) => `${file}: ${line.trim()}`),
+      )
+      .filter((line) => own.test(line) && !turn.test(line))
+    expect(others).toEqual([])
   })
 
   it('has no default exports, no utils, and files of at most 400 lines, unless their head says why', () => {

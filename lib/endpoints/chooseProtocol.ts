@@ -1,3 +1,4 @@
+import { clock, type Timer } from '../clock.ts'
 import { IncompleteReadError, LimitOverrunError, TimeoutError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { peerOf, type Transport } from '../transport.ts'
@@ -37,7 +38,7 @@ export function chooseProtocol(
   if (!(maxBytes > 0)) throw new RangeError(`maxBytes must be above 0, not ${maxBytes}`)
   if (!(timeoutMs > 0)) throw new RangeError(`timeoutMs must be above 0, not ${timeoutMs}`)
   let transport: Transport
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
   let gathered: Buffer = Buffer.alloc(0)
   const late = (): void => {
     const what = `the choice of a protocol for ${peerOf(transport)} (${gathered.length} bytes so far)`
@@ -46,8 +47,7 @@ export function chooseProtocol(
   return {
     connectionMade(made) {
       transport = made
-      // Longer than a timer can be is no limit at all.
-      if (timeoutMs <= 0x7fffffff) timer = setTimeout(late, timeoutMs).unref()
+      timer = clock.setTimeout(late, timeoutMs)
     },
     dataReceived(data) {
       gathered = gathered.length === 0 ? data : Buffer.concat([gathered, data])
@@ -57,7 +57,7 @@ export function chooseProtocol(
         const message = `the first ${gathered.length} bytes from ${peerOf(transport)} do not tell the protocol`
         throw new LimitOverrunError(message, gathered.length, maxBytes)
       }
-      clearTimeout(timer)
+      clock.clearTimeout(timer)
       transport.setProtocol(protocol)
       ;(protocol as Partial<Protocol>).connectionMade?.(transport)
       deliver(transport, gathered)
@@ -66,7 +66,7 @@ export function chooseProtocol(
       if (gathered.length > 0) throw new IncompleteReadError(gathered, null, peerOf(transport))
     },
     connectionLost() {
-      clearTimeout(timer)
+      clock.clearTimeout(timer)
     },
   }
 }

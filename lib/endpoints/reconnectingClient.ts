@@ -1,3 +1,4 @@
+import { clock, LONGEST_TIMER_MS, type Timer } from '../clock.ts'
 import { CancelledError, ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { reportTo } from '../transports/transportOwner.ts'
 import { abortedOnEntry, DONE, handled, rejected, WaitList, type WaitOptions } from '../wait.ts'
@@ -57,7 +58,7 @@ export class ReconnectingClient<C extends readonly [unknown, unknown]> implement
   #state: ReconnectingState = 'idle'
   #attempts = 0
   #current: Attempt<C> | undefined
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #delayMs: number | undefined
   #retryAt: number | undefined
   #lastError: unknown = null
@@ -179,7 +180,7 @@ export class ReconnectingClient<C extends readonly [unknown, unknown]> implement
   }
 
   #begin(): void {
-    clearTimeout(this.#timer)
+    clock.clearTimeout(this.#timer)
     this.#delayMs = this.#retryAt = undefined
     this.#attempts++
     const attempt: Attempt<C> = {
@@ -211,7 +212,7 @@ export class ReconnectingClient<C extends readonly [unknown, unknown]> implement
     if (this.#current !== attempt || this.#state === 'closed') return closeConnection(connection)
     if (attempt.lost !== undefined) return this.#ended(attempt, attempt.lost)
     attempt.connection = connection
-    attempt.connectedAt = performance.now()
+    attempt.connectedAt = clock.now()
     this.#change('connected')
     if (attempt.connection !== undefined) this.#connectedWaiters.resolveAll(connection)
   }
@@ -219,7 +220,7 @@ export class ReconnectingClient<C extends readonly [unknown, unknown]> implement
   /** An attempt has failed, or its connection is gone. */
   #ended(attempt: Attempt<C>, error: unknown): void {
     if (this.#current !== attempt) return
-    const stable = attempt.connection !== undefined && performance.now() - attempt.connectedAt >= this.#stableMs
+    const stable = attempt.connection !== undefined && clock.now() - attempt.connectedAt >= this.#stableMs
     this.#current = undefined
     attempt.connection = undefined
     if (this.#state === 'closed') return this.#closedWaiters.resolveAll()
@@ -235,13 +236,13 @@ export class ReconnectingClient<C extends readonly [unknown, unknown]> implement
     }
     this.#delayMs = delayMs
     this.#retryAt = Date.now() + delayMs
-    this.#timer = setTimeout(() => this.#begin(), Math.min(delayMs, 0x7fffffff))
-    if (this.#options.keepProcessAlive !== true) this.#timer.unref()
+    const { keepProcessAlive } = this.#options
+    this.#timer = clock.setTimeout(() => this.#begin(), Math.min(delayMs, LONGEST_TIMER_MS), keepProcessAlive)
     this.#change('waiting')
   }
 
   #end(reason: unknown): void {
-    clearTimeout(this.#timer)
+    clock.clearTimeout(this.#timer)
     this.#delayMs = this.#retryAt = undefined
     const { connection } = this
     if (connection === undefined) {

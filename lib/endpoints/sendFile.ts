@@ -1,9 +1,9 @@
 /**
  * A file, sent over a transport.
  *
- * Strategy: two blocks of memory. While the system takes one, the next part of the file is read into the other; a block
- * is used again when a flush has told that all of it is gone. Meanwhile the transport's own methods for writing are
- * covered by ones that throw.
+ * Strategy: while the system takes one block, the next part of the file is read into another. Blocks are not used again:
+ * a stream below the transport may keep what it was given. Meanwhile the transport's own methods for writing are covered
+ * by ones that throw.
  */
 import { open, type FileHandle } from 'node:fs/promises'
 import { allocate } from '../bytes/allocate.ts'
@@ -136,18 +136,15 @@ class Sending {
 
   async #pump(file: FileHandle): Promise<void> {
     const { offset = 0, count = Infinity } = this.#options
-    const size = Math.min(BLOCK, count)
-    const blocks = [allocate(size), allocate(Math.min(size, count - size))]
     let place = offset
     const readNext = (): Promise<Uint8Array> => {
-      const [block] = blocks
-      blocks.reverse()
-      const n = Math.min(block!.length, count - (place - offset))
-      const read = n === 0 ? Promise.resolve({ bytesRead: 0 }) : file.read(block!, 0, n, place)
+      const n = Math.min(BLOCK, count - (place - offset))
+      const block = allocate(n)
+      const read = n === 0 ? Promise.resolve({ bytesRead: 0 }) : file.read(block, 0, n, place)
       return handled(
         read.then(({ bytesRead }) => {
           place += bytesRead
-          return block!.subarray(0, bytesRead)
+          return block.subarray(0, bytesRead)
         }),
       )
     }

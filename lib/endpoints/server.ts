@@ -1,5 +1,6 @@
 /** Who listens: one `Server` over as many listening sockets as it has addresses. */
 import { setMaxListeners } from 'node:events'
+import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { CancelledError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
@@ -158,14 +159,14 @@ export class Server implements AsyncDisposable {
 
   async #closeWithin({ graceMs, signal }: CloseOptions): Promise<void> {
     // The timer of a wait keeps no process alive; but handlers may be all that is left, and this is to settle.
-    const alive = setTimeout(() => {}, Math.min(graceMs, 0x7fffffff))
+    const alive = clock.setTimeout(() => {}, LONGEST_TIMER_MS, true)
     try {
       if (!this.isDone()) await this.#doneWaiters.wait({ timeoutMs: graceMs, signal }, () => 'close')
     } catch {
       this.abortClients()
       await this.waitClosed()
     } finally {
-      clearTimeout(alive)
+      clock.clearTimeout(alive)
     }
   }
 
@@ -290,7 +291,7 @@ export class Server implements AsyncDisposable {
 
   /** Out of descriptors, mostly: libuv drops what it cannot take and goes on, so do we. */
   #acceptFailed(error: unknown): void {
-    const now = performance.now()
+    const now = clock.now()
     if (now - this.#lastAcceptReport < ACCEPT_REPORT_INTERVAL_MS) return
     this.#lastAcceptReport = now
     this.#owner.report(error, undefined)

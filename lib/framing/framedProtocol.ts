@@ -31,6 +31,8 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   /** The end has come, and `endReceived` has not been told. */
   #endIsDue = false
   #raw = false
+  /** The decoder has failed for good. */
+  #failed = false
   /** Something has changed that the loop has to look at. */
   #switched = false
   /** Who follows, from `switchProtocol` on. */
@@ -45,14 +47,26 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     if (codec !== undefined) this.#codec = resolveSource(codec)
   }
 
-  /** One message has come. What it throws is fatal, as in `dataReceived`. */
-  abstract messageReceived(message: In): void
+  /**
+   * One message has come, which took `size` bytes, all that frames it included. What it throws is fatal, as in
+   * `dataReceived`.
+   */
+  abstract messageReceived(message: In, size: number): void
 
   /**
    * The codec has dropped a message, as its options told it to, and goes on with the next: a `recoverable` error. Does
    * nothing by default. What it throws is fatal; to close the connection over it, throw the error.
    */
   messageDiscarded(_error: FrameError): void {}
+
+  /**
+   * The bytes cannot be a message, or the stream ends inside one: nothing behind can be understood. Throws the error by
+   * default, which is fatal. If it is overridden and returns, the connection stays open: no further message is
+   * delivered and what comes is dropped, but an answer can be sent, and {@link endReceived} is told of the end.
+   */
+  decodeFailed(error: unknown): void {
+    throw error
+  }
 
   /**
    * Bytes have come in raw mode; what is behind the last message comes first. To go back, call {@link setMessageMode}
@@ -157,6 +171,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
 
   override dataReceived(data: Uint8Array): void {
     if (this.#handedOver) return feed(this.#successor!, data)
+    if (this.#failed) return
     this.#queue.push(data)
     if (!this.#paused && !this.#delivering) this.#deliver()
   }
@@ -249,7 +264,8 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
 
   #deliverMessages(queue: ByteQueue, transport: Transport): void {
     const codec = this.#getCodec()
-    while (!this.#paused && !this.#switched && !transport.isClosing()) {
+    while (!this.#paused && !this.#switched && !this.#failed && !transport.isClosing()) {
+      const before = queue.length
       let message: In | undefined
       try {
         message = decodeFrame(codec, queue, this.#eof, transport)
@@ -258,16 +274,18 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
         continue
       }
       if (message === undefined) return
-      this.messageReceived(message)
+      this.messageReceived(message, before - queue.length)
     }
   }
 
-  /** Throws the error of a decoder that does not go on. */
   #discarded(error: unknown, transport: Transport, queue: ByteQueue): void {
-    if (!(error instanceof FrameError)) throw error
-    nameThePeer(error, peerOf(transport), queue)
-    if (!error.recoverable) throw error
-    this.messageDiscarded(error)
+    if (error instanceof FrameError) {
+      nameThePeer(error, peerOf(transport), queue)
+      if (error.recoverable) return this.messageDiscarded(error)
+    }
+    this.#failed = true
+    queue.clear()
+    this.decodeFailed(error)
   }
 
   #handOver(successor: Partial<Protocol>, transport: Transport): void {

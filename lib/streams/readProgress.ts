@@ -1,4 +1,5 @@
 /** The limits that a read sets on the pace of its peer. */
+import { clock, type Timer } from '../clock.ts'
 import { TimeoutError } from '../errors.ts'
 import type { WaitOptions } from '../wait.ts'
 
@@ -33,10 +34,10 @@ export class ReadProgress {
   readonly #graceMs: number
   readonly #operation: () => string
   readonly #fail: (error: TimeoutError) => void
-  readonly #began = performance.now()
+  readonly #began = clock.now()
   #lastByte = this.#began
   #bytes = 0
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #timer: Timer | undefined
 
   /** Will call `fail` once, if the peer is too slow. Throws a RangeError for options that make no sense. */
   constructor(options: ReadOptions, operation: () => string, fail: (error: TimeoutError) => void) {
@@ -63,16 +64,16 @@ export class ReadProgress {
   /** `n` more bytes have come. */
   received(n: number): void {
     this.#bytes += n
-    this.#lastByte = performance.now()
+    this.#lastByte = clock.now()
   }
 
   /** The read is over. */
   stop(): void {
-    clearTimeout(this.#timer)
+    clock.clearTimeout(this.#timer)
   }
 
   #look(): void {
-    const now = performance.now()
+    const now = clock.now()
     const idleLeftMs = this.#idleTimeoutMs - (now - this.#lastByte)
     if (idleLeftMs <= 0) {
       const message = `${this.#operation()} had no further byte for ${this.#idleTimeoutMs} ms`
@@ -92,10 +93,6 @@ export class ReadProgress {
   }
 
   #arm(ms: number): void {
-    // Longer than a timer can be is no deadline at all.
-    if (ms > 0x7fffffff) return
-    this.#timer = setTimeout(() => this.#look(), Math.ceil(ms))
-    // In a browser a timer is a number; there it keeps nothing alive.
-    if (typeof this.#timer === 'object') this.#timer.unref()
+    this.#timer = clock.setTimeout(() => this.#look(), Math.ceil(ms))
   }
 }

@@ -2,10 +2,11 @@
  * Between a transport and a reader/writer pair: what comes goes into the reader, flow control and the end of the
  * connection go to whoever waits on the writer.
  */
-import { ConnectionLostError, TimeoutError } from '../errors.ts'
+import { ConnectionLostError } from '../errors.ts'
 import { Protocol } from '../protocol.ts'
 import { peerOf, type Transport } from '../transport.ts'
 import { abortedOnEntry, DONE, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
+import { followHandler, handlerFailed, type ServingOptions } from './serveClient.ts'
 import type { StreamReader } from './streamReader.ts'
 import { StreamWriter } from './streamWriter.ts'
 
@@ -17,14 +18,9 @@ export type WriterFactory<W extends StreamWriter> =
   | (new (transport: Transport, protocol: StreamReaderProtocol, reader: StreamReader<unknown>) => W)
   | ((transport: Transport, protocol: StreamReaderProtocol, reader: StreamReader<unknown>) => W)
 
-export interface StreamReaderProtocolOptions<W extends StreamWriter> {
+export interface StreamReaderProtocolOptions<W extends StreamWriter> extends ServingOptions<Transport> {
   /** Makes the writer; by default a plain `StreamWriter`. */
   makeWriter?: ((transport: Transport, protocol: StreamReaderProtocol, reader: StreamReader<unknown>) => W) | undefined
-  /** Told of a `clientConnectedCb` that fails. */
-  report?: ((error: unknown, transport: Transport) => void) | undefined
-  /** Told when a `clientConnectedCb` that returns a promise begins and ends. */
-  handlerStarted?: (() => void) | undefined
-  handlerEnded?: (() => void) | undefined
 }
 
 /**
@@ -73,10 +69,9 @@ export class StreamReaderProtocol<
     if (clientConnected === undefined) return
     try {
       const writer = this.createWriter(transport, this.reader)
-      const served = clientConnected(this.reader, writer)
-      if (isThenable(served)) this.#follow(served, writer)
+      followHandler(clientConnected(this.reader, writer), writer, this.#options)
     } catch (error) {
-      this.#clientFailed(error, transport)
+      handlerFailed(error, transport, this.#options)
     }
   }
 
@@ -158,28 +153,4 @@ export class StreamReaderProtocol<
     if (this.#lost !== undefined || this.#ended) this.#disconnected.resolve(this.#lost ?? null)
     return this.#disconnected.promise
   }
-
-  #follow(served: PromiseLike<unknown>, writer: W): void {
-    const { handlerStarted, handlerEnded } = this.#options
-    handlerStarted?.()
-    // Holds the writer: one whose handler only reads must not count as abandoned meanwhile.
-    served.then(handlerEnded, (error: unknown) => {
-      this.#clientFailed(error, writer.transport)
-      handlerEnded?.()
-    })
-  }
-
-  /** The server goes on without this client. One that was cancelled is no fault. */
-  #clientFailed(error: unknown, transport: Transport): void {
-    const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
-    // The reason of a plain `controller.abort()` has a number as its code.
-    if (code !== 'ABORT_ERR' && name !== 'AbortError') this.#options.report?.(error, transport)
-    // What was written may be the answer to the error; but a peer that took too long is not waited for again.
-    if (error instanceof TimeoutError) transport.abort()
-    else transport.close()
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }

@@ -128,11 +128,22 @@ export class StreamWriter implements AsyncDisposable {
    * Rejects like {@link flush}, and with TlsHandshakeError, TimeoutError or the reason of `signal`: then the connection
    * is closed. No read may be waiting: InvalidStateError. (asyncio: `StreamWriter.start_tls`.)
    */
-  async startTls(options: WriterTlsOptions): Promise<void> {
+  startTls(options: WriterTlsOptions): Promise<void> {
+    return handled(this.#startTls(options))
+  }
+
+  async #startTls(options: WriterTlsOptions): Promise<void> {
     await this.flush(options)
     const { serverSide } = this.#protocol
     const received = this.#reader?.tryRead()
-    const transport = await this.#transport.startTls({ serverSide, ...options } as StartTlsOptions, received)
+    let transport: Transport
+    try {
+      transport = await this.#transport.startTls({ serverSide, ...options } as StartTlsOptions, received)
+    } catch (error) {
+      // Refused before it began, it has changed nothing.
+      if (received !== undefined && !this.#transport.isClosing()) this.#reader!.unread(received)
+      throw error
+    }
     this.#transport = transport
     this.#protocol.replaceTransport(transport)
     abandoned?.register(this, transport)

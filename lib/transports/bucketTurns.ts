@@ -1,3 +1,4 @@
+import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import type { TokenBucket } from './tokenBucket.ts'
 
 /** The most that one turn takes: then the others have theirs. */
@@ -67,7 +68,7 @@ export class BucketTurns {
     for (const first of this.#takers) {
       this.#scheduled = true
       const waitMs = this.#bucket.waitMs(this.least(first.wanted))
-      if (waitMs > 0) setTimeout(() => this.#run(), Math.min(Math.ceil(waitMs), 0x7fffffff)).unref()
+      if (waitMs > 0) clock.setTimeout(() => this.#run(), Math.min(Math.ceil(waitMs), LONGEST_TIMER_MS))
       else setImmediate(() => this.#run())
       return
     }

@@ -1,4 +1,5 @@
 /** What a transport publishes of its connection; with nobody subscribed each costs one check. */
+import { clock } from '../clock.ts'
 import { connectionClose, connectionError, connectionOpen, type ConnectionEvent } from '../diagnostics.ts'
 import { peerOf, type Transport } from '../transport.ts'
 
@@ -16,11 +17,11 @@ export function publishError(transport: Transport, side: Side, error: unknown): 
   if (connectionError.hasSubscribers) connectionError.publish({ ...eventOf(transport, side), error })
 }
 
-/** To be called behind `connectionLost`; `openedAt` is a reading of `performance.now()`. */
+/** To be called behind `connectionLost`; `openedAt` is a reading of the clock. */
 export function publishClose(transport: Transport, side: Side, error: Error | null, openedAt: number): void {
   if (!connectionClose.hasSubscribers) return
   const { bytesRead, bytesWritten } = transport
-  const durationMs = performance.now() - openedAt
+  const durationMs = clock.now() - openedAt
   connectionClose.publish({ ...eventOf(transport, side), error, bytesRead, bytesWritten, durationMs })
 }
 

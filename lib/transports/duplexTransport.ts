@@ -7,6 +7,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { toBytes } from '../bytes/allocate.ts'
+import { clock } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError, NotImplementedError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder, type ExtraInfo } from '../transport.ts'
@@ -45,7 +46,7 @@ export class DuplexTransport extends Transport {
   #down = false
   #error: Error | null = null
   #writesAfterClose = 0
-  readonly #openedAt = performance.now()
+  readonly #openedAt = clock.now()
 
   /** `extra` is what `getExtraInfo` answers, ahead of what the stream knows itself. Throws a TypeError for a stream that decodes text. */
   constructor(duplex: Duplex, protocol: AnyProtocol, owner: TransportOwner, extra: Partial<ExtraInfo> = {}) {

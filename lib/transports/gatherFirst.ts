@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { clock } from '../clock.ts'
 import { ConnectionLostError, IncompleteReadError, TimeoutError, type PeerName } from '../errors.ts'
 
 /** What is waited for. */
@@ -26,7 +27,7 @@ export function gatherFirst<T>(
   return new Promise<T>((resolve, reject) => {
     let gathered: Buffer = Buffer.alloc(0)
     const settle = (): void => {
-      clearTimeout(timer)
+      clock.clearTimeout(timer)
       delete (socket as Partial<Socket>).push
       socket.off('error', failed).off('close', ended)
     }
@@ -40,7 +41,7 @@ export function gatherFirst<T>(
     }
     const ended = (): void => fail(new IncompleteReadError(gathered, null, peer))
     const late = (): void => fail(new TimeoutError(`${what} from ${peer} (${gathered.length} bytes so far)`, timeoutMs))
-    const timer = setTimeout(late, Math.min(timeoutMs, 0x7fffffff)).unref()
+    const timer = clock.setTimeout(late, timeoutMs)
     const receive = (chunk: Buffer): boolean => {
       gathered = gathered.length === 0 ? chunk : Buffer.concat([gathered, chunk])
       let found

@@ -2,6 +2,7 @@
  * Idle connections, as events. A chunk costs a reading of the clock; there is one timer per connection, which looks at
  * these readings when it fires and is set again for the next time at which something may be idle.
  */
+import { clock, type Timer } from '../clock.ts'
 import type { ErrorHandler } from '../diagnostics.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import type { Encoder, Transport } from '../transport.ts'
@@ -63,7 +64,7 @@ interface Watch {
 class WatchedTransport extends LayerTransport {
   readonly #onIdle: IdleEventsOptions['onIdle']
   readonly #watches: readonly Watch[]
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #lastRead = 0
   /** When bytes were last known to have gone, and when some were last written. */
   #lastSent = 0
@@ -92,14 +93,14 @@ class WatchedTransport extends LayerTransport {
   }
 
   override start(): void {
-    this.#lastRead = this.#lastSent = performance.now()
+    this.#lastRead = this.#lastSent = clock.now()
     this.#sent = this.inner.bytesWritten
     this.#setTimer(this.#lastRead)
     super.start()
   }
 
   protected override onData(): void {
-    this.#lastRead = performance.now()
+    this.#lastRead = clock.now()
   }
 
   protected override onEof(): boolean | void {
@@ -108,28 +109,28 @@ class WatchedTransport extends LayerTransport {
   }
 
   override resumeReading(): void {
-    if (!this.inner.isReading()) this.#lastRead = performance.now()
+    if (!this.inner.isReading()) this.#lastRead = clock.now()
     super.resumeReading()
   }
 
   protected override onResumeWriting(): void {
-    this.#lastSent = performance.now()
+    this.#lastSent = clock.now()
     super.onResumeWriting()
   }
 
   override write(data: Uint8Array | string): void {
-    this.#lastWrite = performance.now()
+    this.#lastWrite = clock.now()
     super.write(data)
   }
 
   override writeEncoded<T>(encoder: Encoder<T>, message: T): void {
-    this.#lastWrite = performance.now()
+    this.#lastWrite = clock.now()
     this.inner.writeEncoded(encoder, message)
   }
 
   protected override onLost(error: Error | null): void {
     this.#lost = true
-    clearTimeout(this.#timer)
+    clock.clearTimeout(this.#timer)
     super.onLost(error)
   }
 
@@ -151,7 +152,7 @@ class WatchedTransport extends LayerTransport {
   }
 
   #check(): void {
-    const now = performance.now()
+    const now = clock.now()
     this.#look(now)
     for (const watch of this.#watches) {
       this.#renew(watch)
@@ -193,7 +194,6 @@ class WatchedTransport extends LayerTransport {
       if (!this.#isOver(watch)) next = Math.min(next, watch.dueAt)
     }
     if (next === Infinity) return
-    this.#timer = setTimeout(() => this.#check(), Math.min(MOST_MS, Math.max(1, Math.ceil(next - now))))
-    this.#timer.unref()
+    this.#timer = clock.setTimeout(() => this.#check(), Math.min(MOST_MS, Math.max(1, Math.ceil(next - now))))
   }
 }

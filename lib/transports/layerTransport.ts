@@ -3,7 +3,7 @@
  * ours, which tells the layer and then the protocol above, whatever kind of protocol that is.
  */
 import type { ErrorHandler } from '../diagnostics.ts'
-import { isBuffered, type AnyProtocol, type BufferedProtocol, type Protocol } from '../protocol.ts'
+import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { reportTo } from './transportOwner.ts'
@@ -35,7 +35,8 @@ export class LayerTransport extends TransportWrapper {
   override setProtocol(protocol: AnyProtocol): void {
     const sameKind = isBuffered(protocol) === isBuffered(this.#protocol)
     this.#protocol = protocol
-    if (!sameKind) this.inner.setProtocol(this.below(protocol))
+    // The memory of one buffered protocol may be lent to what is below: it is not to be told to the next one.
+    if (!sameKind || isBuffered(protocol)) this.inner.setProtocol(this.below(protocol))
   }
 
   override getProtocol(): AnyProtocol {
@@ -107,10 +108,10 @@ export class LayerTransport extends TransportWrapper {
     let buffer: Uint8Array
     return {
       ...callbacks,
-      getBuffer: (sizeHint) => (buffer = (this.#protocol as BufferedProtocol).getBuffer(sizeHint)),
+      getBuffer: (sizeHint) => (buffer = protocol.getBuffer(sizeHint)),
       bufferUpdated: (n) => {
         this.onData(buffer.subarray(0, n))
-        ;(this.#protocol as BufferedProtocol).bufferUpdated(n)
+        protocol.bufferUpdated(n)
       },
     }
   }

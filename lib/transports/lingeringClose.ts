@@ -3,6 +3,7 @@
  * reset, which drops what it had yet to send: the peer would lose the end of our last answer.
  */
 import type { Socket } from 'node:net'
+import { clock } from '../clock.ts'
 
 /** How long input is waited for and dropped where nothing else is said. */
 const LINGER_MS = 1000
@@ -18,13 +19,12 @@ let lingering = 0
 export function lingeringClose(socket: Socket, lingerMs = LINGER_MS, hasEnded = false): void {
   if (lingering >= MOST) return socket.destroySoon()
   lingering++
-  const timer = setTimeout(() => socket.destroy(), lingerMs)
-  timer.unref()
+  const timer = clock.setTimeout(() => socket.destroy(), lingerMs)
   socket.unref()
   socket.on('error', () => {})
   socket.on('close', () => {
     lingering--
-    clearTimeout(timer)
+    clock.clearTimeout(timer)
   })
   socket.push = (chunk: unknown) => {
     if (chunk === null) socket.destroy()

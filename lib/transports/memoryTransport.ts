@@ -7,14 +7,17 @@
  */
 import { toBytes } from '../bytes/allocate.ts'
 import { ByteQueue } from '../bytes/byteQueue.ts'
+import { clock } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import { formatAddress, Transport, type AbortOptions, type BufferLimits } from '../transport.ts'
 import type { StartTlsOptions } from '../tlsOptions.ts'
 import { rejected, type WaitOptions } from '../wait.ts'
+import type { Clog } from './clog.ts'
 import { publishClose, publishError, publishOpen } from './connectionEvents.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
+import { MemoryPipe } from './memoryPipe.ts'
 import { startTlsOver } from './startTlsOver.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { writeAfterClose } from './writeAfterClose.ts'
@@ -29,66 +32,24 @@ export interface MemoryPairOptions {
   chunkSize?: number | undefined
   /** How many bytes each direction takes before its writer has to buffer, those under way included; 64 KiB by default. */
   pipeSize?: number | undefined
+  /**
+   * Nothing counts as sent before the other end has read it, so that a `flush()` is over when it has, and with marks of 0
+   * a `drain()` as well: both ends go in step, the same way every time. Takes the place of `pipeSize`. (trio: lockstep
+   * streams.)
+   */
+  lockstep?: boolean | undefined
+  /** While it is in, nothing is taken. */
+  clog?: Clog | undefined
 }
 
 let pairs = 0
-
-/** One direction: written by one transport, read by the other. */
-class Pipe {
-  readonly bytes = new ByteQueue()
-  readonly size: number
-  readonly #latencyMs: number
-  /** How many of the bytes have come to the reading end, and whether the end of the stream has. */
-  arrived = 0
-  ended = false
-  #endSent = false
-  /** The reading end is gone: what is written is lost. */
-  broken = false
-  /** Calls the reading end, when something has arrived. */
-  notify = (): void => {}
-
-  constructor(size: number, latencyMs: number) {
-    this.size = size
-    this.#latencyMs = latencyMs
-  }
-
-  get room(): number {
-    return this.size - this.bytes.length
-  }
-
-  push(piece: Uint8Array): void {
-    this.bytes.push(piece)
-    this.#travel(() => (this.arrived += piece.length))
-  }
-
-  end(): void {
-    if (this.#endSent) return
-    this.#endSent = true
-    this.#travel(() => (this.ended = true))
-  }
-
-  take(n: number): Uint8Array {
-    this.arrived -= n
-    return this.bytes.take(n)
-  }
-
-  // Timers of one length run in the order in which they were set.
-  #travel(arrive: () => void): void {
-    const arrived = (): void => {
-      arrive()
-      this.notify()
-    }
-    if (this.#latencyMs > 0) setTimeout(arrived, this.#latencyMs)
-    else arrived()
-  }
-}
 
 /** One end of a pair; made by {@link connectedPair}. */
 export class MemoryTransport extends Transport {
   readonly #owner: TransportOwner
   readonly #options: MemoryPairOptions
-  readonly #incoming: Pipe
-  readonly #outgoing: Pipe
+  readonly #incoming: MemoryPipe
+  readonly #outgoing: MemoryPipe
   readonly #names: { sockname: [string, number]; peername: [string, number] }
   readonly #flow = new FlowControlMixin(this, (error) => this.#owner.report(error, this))
   readonly #unsent = new ByteQueue()
@@ -110,7 +71,8 @@ export class MemoryTransport extends Transport {
   #writesAfterClose = 0
   #bytesRead = 0
   #bytesWritten = 0
-  readonly #openedAt = performance.now()
+  #forgetClog: (() => void) | undefined
+  readonly #openedAt = clock.now()
 
   /** Two connected transports that have not begun: call {@link start} on both. */
   static pair(
@@ -118,8 +80,9 @@ export class MemoryTransport extends Transport {
     owners: [TransportOwner, TransportOwner],
     options: MemoryPairOptions,
   ): [MemoryTransport, MemoryTransport] {
-    const { pipeSize = 64 * 1024, latencyMs = 0 } = options
-    const [up, down] = [new Pipe(pipeSize, latencyMs), new Pipe(pipeSize, latencyMs)]
+    const { latencyMs = 0, lockstep = false } = options
+    const pipeSize = lockstep ? Infinity : (options.pipeSize ?? 64 * 1024)
+    const [up, down] = [new MemoryPipe(pipeSize, latencyMs), new MemoryPipe(pipeSize, latencyMs)]
     const names: [[string, number], [string, number]] = [
       ['memory', ++pairs],
       ['memory', ++pairs],
@@ -143,8 +106,8 @@ export class MemoryTransport extends Transport {
     protocol: AnyProtocol,
     owner: TransportOwner,
     options: MemoryPairOptions,
-    incoming: Pipe,
-    outgoing: Pipe,
+    incoming: MemoryPipe,
+    outgoing: MemoryPipe,
     names: { sockname: [string, number]; peername: [string, number] },
   ) {
     super()
@@ -159,6 +122,7 @@ export class MemoryTransport extends Transport {
   /** Calls `connectionMade`; bytes are delivered from the next turn on. */
   start(): void {
     this.#owner.attach(this)
+    this.#forgetClog = this.#options.clog?.onUnclog(() => this.#send())
     publishOpen(this, this.#owner.side)
     try {
       ;(this.#protocol as Partial<Protocol>).connectionMade?.(this)
@@ -174,7 +138,7 @@ export class MemoryTransport extends Transport {
   }
 
   override get bytesWritten(): number {
-    return this.#bytesWritten
+    return this.#bytesWritten - this.#unread
   }
 
   override getExtraInfo(name: string, defaultValue: unknown = null): never {
@@ -266,7 +230,12 @@ export class MemoryTransport extends Transport {
   }
 
   override getWriteBufferSize(): number {
-    return this.#unsent.length
+    return this.#unsent.length + this.#unread
+  }
+
+  /** In step, what the other end has not read is still ours. */
+  get #unread(): number {
+    return this.#options.lockstep === true ? this.#outgoing.bytes.length : 0
   }
 
   override canWriteEof(): boolean {
@@ -302,7 +271,8 @@ export class MemoryTransport extends Transport {
   /** Moves what fits into the pipe. */
   #send(): void {
     const pipe = this.#outgoing
-    if (pipe.broken && this.#unsent.length > 0) return this.#breakPipe()
+    if (pipe.broken && this.getWriteBufferSize() > 0) return this.#breakPipe()
+    if (this.#options.clog?.clogged === true) return
     const n = Math.min(this.#unsent.length, pipe.room)
     if (n > 0) {
       this.#bytesWritten += n
@@ -310,14 +280,14 @@ export class MemoryTransport extends Transport {
     }
     if (this.#unsent.length === 0) {
       if (this.#eofWritten || this.#closing) pipe.end()
-      if (this.#closing) this.#requestLoss()
+      if (this.#closing && this.#unread === 0) this.#requestLoss()
     }
     this.#flow.maybeResumeProtocol()
   }
 
   #breakPipe(): void {
     const peer = formatAddress(this.#names.peername)
-    const message = `connection with ${peer} lost: broken pipe (${this.#unsent.length} unsent)`
+    const message = `connection with ${peer} lost: broken pipe (${this.getWriteBufferSize()} unsent)`
     this.#lose(new ConnectionLostError(message, peer))
   }
 
@@ -338,6 +308,11 @@ export class MemoryTransport extends Transport {
     other.#lose(new ConnectionLostError(`connection with ${peer} lost: reset by the peer`, peer))
   }
 
+  /** This end loses the connection with `error`, as if the system had reported it. */
+  fail(error: Error): void {
+    this.#lose(error)
+  }
+
   /** Ends this end now; what is in the pipe still reaches the other one. */
   #lose(error: Error | null): void {
     if (this.#lossRequested) return
@@ -345,6 +320,7 @@ export class MemoryTransport extends Transport {
     this.#cut = true
     this.#error = error
     this.#unsent.clear()
+    if (this.#unread > 0) this.#outgoing.clear()
     this.#outgoing.end()
     if (error instanceof ConnectionLostError) publishError(this, this.#owner.side, error)
     this.#requestLoss()
@@ -354,9 +330,10 @@ export class MemoryTransport extends Transport {
     if (this.#lossRequested) return
     this.#lossRequested = true
     this.#incoming.broken = true
+    this.#forgetClog?.()
     setImmediate(() => {
       // What the other end still has to send will not be read any more.
-      if (this.#other.#unsent.length > 0) this.#other.#breakPipe()
+      if (this.#other.getWriteBufferSize() > 0) this.#other.#breakPipe()
       this.#lost = true
       this.#flow.connectionLost(this.#error)
       try {

@@ -4,7 +4,13 @@ import type { PeerName } from '../errors.ts'
 import type { TlsServerOptions } from '../tlsOptions.ts'
 import { gatherFirst } from './gatherFirst.ts'
 import { setTlsBase } from './tlsBase.ts'
-import { clientError, DEFAULT_HANDSHAKE_TIMEOUT_MS, serveHands, serverOptions } from './tlsHandshake.ts'
+import {
+  DEFAULT_HANDSHAKE_TIMEOUT_MS,
+  handshakeError,
+  handshakeTimeout,
+  limitHandshake,
+  serveHands,
+} from './tlsHandshake.ts'
 
 /** The first byte of every TLS connection: a record of the handshake. */
 const HANDSHAKE = 0x16
@@ -27,7 +33,7 @@ export class TlsAcceptor {
     this.#options = options
     this.#optional = options.tlsOptional ?? false
     this.#timeoutMs = options.tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS
-    this.#server = tls.createServer(serverOptions(options))
+    this.#server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
     this.#server.on('secureConnection', (secured) => {
       secured.allowHalfOpen = true
       // While it waits for its turn nobody else listens.
@@ -56,8 +62,13 @@ export class TlsAcceptor {
     socket.allowHalfOpen = false
     if (this.#options.tlsRequireCloseNotify === true) return this.#secureAbove(socket, peer)
     return new Promise<tls.TLSSocket>((resolve, reject) => {
+      const inTime = limitHandshake(peer, this.#options, (error) => {
+        this.#pending.delete(socket)
+        reject(error)
+      })
       this.#pending.set(socket, (error, secured) => {
-        if (error !== undefined) return reject(clientError(peer, error, secured, this.#timeoutMs))
+        inTime()
+        if (error !== undefined) return reject(handshakeError(peer, error, secured))
         setTlsBase(secured, socket, socket, this.#options)
         resolve(secured)
       })

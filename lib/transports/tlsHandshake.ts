@@ -1,6 +1,7 @@
 /** Handshakes over connected sockets, and errors that say what is wrong with them. */
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
+import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import { InvalidStateError, TlsHandshakeError, TimeoutError, type PeerName } from '../errors.ts'
 import type {
   StartTlsOptions,
@@ -13,6 +14,9 @@ import type { Transport } from '../transport.ts'
 import { lowerOf, setTlsBase } from './tlsBase.ts'
 
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 60_000
+
+/** Of a TLS server of Node, whose own timer is not wanted: {@link limitHandshake} has ours. */
+export const handshakeTimeout = LONGEST_TIMER_MS
 
 /** Throws for options that make no sense, before anything is opened. */
 export function checkTlsClient(options: TlsClientOptions): void {
@@ -47,7 +51,8 @@ export function checkStartTls(transport: Transport, options: StartTlsOptions): v
 
 /**
  * Shakes hands as the client over a connected socket. Calls `done` once, with the socket to use from now on or with the
- * error; then nothing is left open. Returns how to give up.
+ * error; then nothing is left open. The error is Node's own for a certificate or a key that is none. Who destroys the
+ * socket gives up.
  */
 export function shakeHands(
   connected: Duplex,
@@ -61,10 +66,16 @@ export function shakeHands(
   // In the middle of a handshake, the end of one direction is the end.
   connected.allowHalfOpen = false
   const socket = lowerOf(connected, options)
-  const secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  let secured: tls.TLSSocket
+  try {
+    secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  } catch (error) {
+    socket.destroy()
+    return done(error as Error)
+  }
   if (options.onTlsSession !== undefined) secured.on('session', options.onTlsSession)
   const settle = (error?: Error): void => {
-    clearTimeout(timer)
+    clock.clearTimeout(timer)
     secured.off('error', failed)
     secured.off('secureConnect', settle)
     if (error === undefined) {
@@ -80,7 +91,7 @@ export function shakeHands(
   }
   const failed = (error: Error): void => settle(handshakeError(peer, error))
   const late = (): void => settle(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
-  const timer = setTimeout(late, Math.min(tlsHandshakeTimeoutMs, 0x7fffffff)).unref()
+  const timer = clock.setTimeout(late, tlsHandshakeTimeoutMs)
   secured.on('error', failed)
   secured.on('secureConnect', settle as () => void)
 }
@@ -92,35 +103,45 @@ export function serveHands(
   options: TlsServerOptions,
   done: (error: Error | undefined, secured?: tls.TLSSocket) => void,
 ): void {
-  const { tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options
   connected.allowHalfOpen = false
   const socket = lowerOf(connected, options)
-  // A server that never listens: only its side of a handshake is wanted.
-  const server = tls.createServer(serverOptions(options))
+  let server: tls.Server
+  try {
+    // A server that never listens: only its side of a handshake is wanted.
+    server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
+  } catch (error) {
+    socket.destroy()
+    return done(error as Error)
+  }
+  let over = false
+  const settle = (error: Error | undefined, secured?: tls.TLSSocket): void => {
+    if (over) return
+    over = true
+    inTime()
+    if (error === undefined) return done(undefined, secured)
+    secured?.destroy()
+    socket.destroy()
+    done(error instanceof TimeoutError ? error : handshakeError(peer, error, secured))
+  }
+  const inTime = limitHandshake(peer, options, settle)
   server.on('secureConnection', (secured) => {
     secured.allowHalfOpen = true
     setTlsBase(secured, connected, socket, options)
-    done(undefined, secured)
+    settle(undefined, secured)
   })
-  server.on('tlsClientError', (error, secured) => {
-    secured.destroy()
-    socket.destroy()
-    done(clientError(peer, error, secured, tlsHandshakeTimeoutMs))
-  })
+  server.on('tlsClientError', settle)
   server.emit('connection', socket)
 }
 
-/** For a `tls.Server` that is given its sockets. */
-export function serverOptions({ tls: given, tlsHandshakeTimeoutMs }: TlsServerOptions): tls.TlsOptions {
-  // Node has no handshake for one who has more time than a timer can be set for.
-  const handshakeTimeout = Math.min(tlsHandshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS, 0x7fffffff)
-  return { ...given, handshakeTimeout, pauseOnConnect: true }
-}
-
-/** What the event `tlsClientError` of a `tls.Server` tells. */
-export function clientError(peer: PeerName, error: Error, socket: tls.TLSSocket, timeoutMs: number): Error {
-  const late = (error as NodeJS.ErrnoException).code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
-  return late ? new TimeoutError(`TLS handshake with ${peer}`, timeoutMs) : handshakeError(peer, error, socket)
+/** Calls `late` if the server's side of a handshake takes too long. Returns what is to be called when it is over. */
+export function limitHandshake(
+  peer: PeerName,
+  { tlsHandshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS }: TlsOptions,
+  late: (error: TimeoutError) => void,
+): () => void {
+  const run = (): void => late(new TimeoutError(`TLS handshake with ${peer}`, tlsHandshakeTimeoutMs))
+  const timer = clock.setTimeout(run, tlsHandshakeTimeoutMs)
+  return () => clock.clearTimeout(timer)
 }
 
 /** An address is no name that could be asked for, but the certificate must be for it. */
@@ -130,7 +151,7 @@ function nameOf(name: string | undefined): { servername?: string; host?: string 
 }
 
 /** Node's error as one that names the peer and says what it may be. */
-function handshakeError(peer: PeerName, error: Error, socket?: tls.TLSSocket): TlsHandshakeError {
+export function handshakeError(peer: PeerName, error: Error, socket?: tls.TLSSocket): TlsHandshakeError {
   // Node destroys a client that it does not trust, and tells only of the destruction.
   const refused = socket?.authorizationError
   const reason = refused ? `the certificate of the client is refused (${String(refused)})` : reasonOf(error)

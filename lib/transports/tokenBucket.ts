@@ -1,3 +1,5 @@
+import { clock } from '../clock.ts'
+
 export interface TokenBucketOptions {
   /** The rate in the long run; above 0. */
   bytesPerSecond: number
@@ -10,7 +12,7 @@ export interface TokenBucketOptions {
 
 /**
  * A limit of a rate: it fills with `bytesPerSecond` up to `burst`, and whoever sends takes from it. It is full to begin
- * with. It only counts: no timers, and `now` is a reading of `performance.now()`, or of any clock in milliseconds, as
+ * with. It only counts: no timers, and `now` is a reading of a clock in milliseconds, as
  * long as it is always the same one.
  *
  * One bucket given to several connections is a limit for all of them together; see `throttle`.
@@ -32,17 +34,17 @@ export class TokenBucket {
   }
 
   /** How many bytes may go now, rounded down: at most `burst`, and below 0 while too much was taken. */
-  available(now: number = performance.now()): number {
+  available(now: number = clock.now()): number {
     return Math.floor(this.#fill(now))
   }
 
   /** Takes `n` bytes, also if there are not so many: then it is empty for longer. */
-  take(n: number, now: number = performance.now()): void {
+  take(n: number, now: number = clock.now()): void {
     this.#level = this.#fill(now) - n
   }
 
   /** In how many milliseconds `n` bytes may go, or a burst if `n` is more than that; 0 if they may now. */
-  waitMs(n: number, now: number = performance.now()): number {
+  waitMs(n: number, now: number = clock.now()): number {
     const missing = Math.min(n, this.burst) - this.#fill(now)
     return missing <= 0 ? 0 : (missing / this.bytesPerSecond) * 1000
   }

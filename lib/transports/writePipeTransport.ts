@@ -8,6 +8,7 @@ import { Socket } from 'node:net'
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { toBytes } from '../bytes/allocate.ts'
+import { clock } from '../clock.ts'
 import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import { peerOf, Transport, type AbortOptions, type BufferLimits, type Encoder, type ExtraInfo } from '../transport.ts'
@@ -38,7 +39,7 @@ export class WritePipeTransport extends Transport {
   #lost = false
   #error: Error | null = null
   #writesAfterClose = 0
-  readonly #openedAt = performance.now()
+  readonly #openedAt = clock.now()
 
   /** `extra` is what `getExtraInfo` answers. Throws a TypeError for a stream that is destroyed or was ended. */
   constructor(stream: Writable, protocol: AnyProtocol, owner: TransportOwner, extra: Partial<ExtraInfo> = {}) {

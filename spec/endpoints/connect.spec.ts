@@ -9,7 +9,7 @@ import {
   netDial,
   netError,
   netListen,
-  netProgram,
+  netClogged,
   netPromise,
   NetRecorder,
   netRoundTrip,
@@ -211,7 +211,7 @@ describe('createConnection', () => {
   describe('with a timeout', () => {
     it('gives up an address that does not answer, and leaves no socket (A53)', async () => {
       // A listener that never accepts, and whose queue is full, answers no further connection.
-      const { port } = await clogged()
+      const { port } = await netClogged()
       const before = openSockets()
       const error = await netError<TimeoutError>(
         createConnection(NetRecorder, { host: HOST, port, connectTimeoutMs: 20 }),
@@ -264,7 +264,7 @@ describe('createConnection', () => {
     })
 
     it('while nobody answers (A53)', async () => {
-      const { port } = await clogged()
+      const { port } = await netClogged()
       const before = openSockets()
       const controller = new AbortController()
       const connecting = netError(createConnection(NetRecorder, { host: HOST, port, signal: controller.signal }))
@@ -455,24 +455,3 @@ describe('createUnixConnection', () => {
     expect(error.message).toBe(`could not connect to unix:${path}: connect ENOENT ${path}`)
   })
 })
-
-/** A port whose listener is stuck, with a full queue: connecting to it takes for ever. */
-async function clogged(): Promise<{ port: number }> {
-  const program = netProgram(
-    `import * as net from 'node:net'
-     import { writeSync } from 'node:fs'
-     const listener = net.createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
-       writeSync(1, listener.address().port + '\\n')
-       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
-     })`,
-  )
-  const port = Number(await program.line())
-  for (let i = 0; i < 20; i++) {
-    const socket = net.connect(port, HOST)
-    socket.on('error', () => {})
-    netDefer(() => socket.destroy())
-    await netRoundTrip()
-    if (socket.connecting) return { port }
-  }
-  throw new Error('the queue does not fill')
-}

@@ -9,13 +9,15 @@ import type { Protocol } from '../../lib/protocol.ts'
 import type { Transport } from '../../lib/transport.ts'
 import type { StreamReader } from '../../lib/streams/streamReader.ts'
 import type { StreamWriter } from '../../lib/streams/streamWriter.ts'
-import { transportChecks, type MakePair } from '../../lib/testing/checkTransport.ts'
+import { transportChecks } from '../../lib/testing/checkTransport.ts'
+import type { MakePair } from '../../lib/testing/transportCheck.ts'
 import {
   netDefer,
   netDial,
   netError,
   netPromise,
   NetRecorder,
+  netServe,
   netRoundTrip,
   netStop,
   netUnixPath,
@@ -170,6 +172,11 @@ describe('TLS', () => {
       writer.write('one\ntwo')
       writer.writeEof()
       expect(String(await reader.read())).toBe('one\ntwo')
+      // It is as true of one that is gone, which is no reason for writeEof to throw.
+      const other = await dial(port)
+      other.writer.transport.abort()
+      other.writer.writeEof()
+      expect(other.writer.canWriteEof()).toBe(true)
     })
 
     it('is not before: writeEof throws, and the end of the peer closes (I7, I8)', async () => {
@@ -329,6 +336,24 @@ describe('TLS', () => {
       await expect(echo({ tlsHandshakeTimeoutMs })).rejects.toThrow(RangeError)
       await expect(dial(1, { tlsHandshakeTimeoutMs })).rejects.toThrow(RangeError)
     })
+  })
+
+  it('rejects with what Node says of a certificate that is none', async () => {
+    const { address } = await netServe(() => new NetRecorder())
+    const options = { ...address, host: HOST, tls: { cert: 'none', key: 'none' } }
+    expect(await netError(createConnection(NetRecorder, options))).toHaveProperty('code', 'ERR_OSSL_PEM_NO_START_LINE')
+  })
+
+  it('takes Infinity for no limit of the handshake', async () => {
+    const tlsHandshakeTimeoutMs = Infinity
+    const { port } = await netServe(() => new NetRecorder(), 'tcp', {
+      tls: certified('localhost'),
+      tlsHandshakeTimeoutMs,
+    })
+    const options = { host: HOST, port, tls: { ca }, serverHostname: 'localhost', tlsHandshakeTimeoutMs }
+    const [transport] = await createConnection(NetRecorder, options)
+    expect(transport.getExtraInfo('tlsVersion')).toBe('TLSv1.3')
+    transport.abort()
   })
 
   it('refuses options that make no sense', async () => {

@@ -40,7 +40,7 @@ class Recorder extends FramedProtocol<Uint8Array, Uint8Array | string> {
     this.watched.changed()
   }
 
-  messageReceived(message: Uint8Array): void {
+  messageReceived(message: Uint8Array, _size?: number): void {
     const [text] = texts([message])
     this.#note(`message:${text}`)
     this.onMessage?.(text!)
@@ -63,6 +63,53 @@ async function served(protocol = new Recorder()) {
 }
 
 describe('FramedProtocol', () => {
+  describe('decodeFailed', () => {
+    class Answering extends Recorder {
+      failedWith: unknown
+      calls = 0
+      override decodeFailed(error: unknown): void {
+        this.failedWith = error
+        this.calls++
+        this.sendMessage('no')
+      }
+    }
+
+    it('overridden, leaves the connection open for an answer, and drops what comes', async () => {
+      const { protocol, peer, errors } = await served(new Answering())
+      peer.socket.write('\x01a\xff\x01b')
+      await peer.until(() => peer.text === '\x02no')
+      peer.socket.write('\x01c')
+      peer.socket.end()
+      await protocol.until('lost')
+      expect(protocol.log).toEqual(['message:a', 'end', 'lost'])
+      expect((protocol as Answering).failedWith).toBeInstanceOf(FrameTooLargeError)
+      expect([(protocol as Answering).calls, protocol.lostWith, errors]).toEqual([1, null, []])
+    })
+
+    it('is also told of a stream that is cut in a message, before endReceived', async () => {
+      const { protocol, peer, errors } = await served(new Answering())
+      peer.socket.end('\x01a\x05bc')
+      await protocol.until('lost')
+      expect(protocol.log).toEqual(['message:a', 'end', 'lost'])
+      expect((protocol as Answering).failedWith).toBeInstanceOf(IncompleteReadError)
+      expect([protocol.lostWith, errors]).toEqual([null, []])
+    })
+  })
+
+  it('tells the size of each message, its header included', () => {
+    const sizes: number[] = []
+    class Sized extends Recorder {
+      override messageReceived(_message: Uint8Array, size?: number): void {
+        sizes.push(size!)
+      }
+    }
+    const sized = new Sized()
+    memoryPair(sized, new RecordingProtocol())
+    sized.dataReceived(latin1('\x03abc\0\x0ahello'))
+    sized.dataReceived(latin1('world'))
+    expect(sizes).toEqual([4, 1, 11])
+  })
+
   describe('messageReceived', () => {
     it('gets every message once, in order, however the bytes are cut', async () => {
       const { protocol, peer } = await served()

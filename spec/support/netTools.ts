@@ -362,3 +362,24 @@ export function netProgram(
   const send = (text: string): void => void child.stdin.write(text)
   return { ended, line, kill, send, end: () => void child.stdin.end(), hangUp: () => void child.stdout.destroy() }
 }
+
+/** A port whose listener is stuck, with a full queue: connecting to it takes for ever. */
+export async function netClogged(): Promise<{ port: number }> {
+  const program = netProgram(
+    `import * as net from 'node:net'
+     import { writeSync } from 'node:fs'
+     const listener = net.createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+       writeSync(1, listener.address().port + '\\n')
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+     })`,
+  )
+  const port = Number(await program.line())
+  for (let i = 0; i < 20; i++) {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    netDefer(() => socket.destroy())
+    await netRoundTrip()
+    if (socket.connecting) return { port }
+  }
+  throw new Error('the queue does not fill')
+}

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { CompressedTransport } from '../../lib/compression/index.ts'
 import {
   connectDuplex,
+  connectReadPipe,
+  connectWritePipe,
   createConnection,
   createServer,
   createUnixConnection,
@@ -14,11 +16,18 @@ import {
   type Server,
   type Transport,
 } from '../../lib/index.ts'
+import { turned } from '../../lib/testing/checkTwoWay.ts'
 import {
+  checkHalfCloseable,
+  checkOneWay,
   checkTransport,
+  checkTwoWay,
+  Clog,
   memoryPair,
+  oneWayChecks,
   RecordingProtocol,
   transportChecks,
+  type MakeOneWay,
   type MakePair,
 } from '../../lib/testing/index.ts'
 import { JoinedDuplex } from '../../lib/transports/joinedDuplex.ts'
@@ -97,7 +106,40 @@ const pairs: Record<string, MakePair> = {
   'the memory pair': async (client, server) => memoryPair(client, server, quiet),
   'the memory pair, byte by byte': async (client, server) =>
     memoryPair(client, server, { chunkSize: 5000, pipeSize: 1000, latencyMs: 0.1, ...quiet }),
+  'the memory pair in lockstep': async (client, server) => memoryPair(client, server, { lockstep: true, ...quiet }),
+  'the memory pair, clogged where it may be': Object.assign(
+    (async (client, server) => memoryPair(client, server, quiet)) as MakePair,
+    {
+      clogged: (async (client, server) => memoryPair(client, server, { clog: new Clog(), ...quiet })) as MakePair,
+    },
+  ),
 }
+
+/** What can only be written to at one end, and read from at the other. */
+const ways: Record<string, MakeOneWay> = {
+  'a pipe of the system': async (writer, reader) => {
+    const { reading, writing } = systemPipe()
+    return [connectWritePipe(() => writer, writing, quiet)[0], connectReadPipe(() => reader, reading, quiet)[0]]
+  },
+  'a stream of Node': async (writer, reader) => {
+    const [near, far] = CrossedDuplex.pair()
+    return [connectWritePipe(() => writer, near, quiet)[0], connectReadPipe(() => reader, far, quiet)[0]]
+  },
+}
+
+for (const [name, makePair] of Object.entries(ways)) {
+  describe(`checkOneWay over ${name}`, () => {
+    for (const check of oneWayChecks) it(check.name, () => check.run(makePair))
+  })
+}
+
+describe.each(['a TCP socket', 'the memory pair in lockstep', 'the memory pair, clogged where it may be'])(
+  'checkOneWay, the server writing, over %s',
+  (name) => {
+    const back = turned(pairs[name]!)
+    for (const check of oneWayChecks) it(check.name, () => check.run(back))
+  },
+)
 
 for (const [name, makePair] of Object.entries(pairs)) {
   describe(`checkTransport over ${name}`, () => {
@@ -128,16 +170,48 @@ describe('checkTransport over a TransportWrapper', () => {
 })
 
 describe('checkTransport', () => {
+  class Reversing extends TransportWrapper {
+    override write(data: Uint8Array | string): void {
+      super.write(Buffer.from(data as Uint8Array).reverse())
+    }
+  }
+
   it('runs all the checks', async () => {
     await expect(checkTransport(pairs['the memory pair']!)).resolves.toBeUndefined()
   })
 
-  it('names the check that a wrong transport fails', async () => {
-    class Reversing extends TransportWrapper {
-      override write(data: Uint8Array | string): void {
-        super.write(Buffer.from(data as Uint8Array).reverse())
+  it('is made of lists that can be run by themselves', async () => {
+    const makePair = pairs['the memory pair']!
+    await checkOneWay(makePair)
+    await checkTwoWay(makePair)
+    await checkHalfCloseable(makePair)
+  })
+
+  it('checkTwoWay tries the other direction, too', async () => {
+    const backwards: MakePair = async (client, server) => {
+      const [a, b] = memoryPair(client, server, quiet)
+      if (server instanceof RecordingProtocol) server.transport = new Reversing(b)
+      return [a, b]
+    }
+    await checkOneWay(backwards)
+    await expect(checkTwoWay(backwards)).rejects.toThrow(/delivers all bytes in order/)
+  })
+
+  it('checkHalfCloseable fails for a transport that cannot', async () => {
+    class Whole extends TransportWrapper {
+      override canWriteEof(): boolean {
+        return false
       }
     }
+    const whole: MakePair = async (client, server) => {
+      const [a, b] = memoryPair(client, server, quiet)
+      if (client instanceof RecordingProtocol) client.transport = new Whole(a)
+      return [a, b]
+    }
+    await expect(checkHalfCloseable(whole)).rejects.toThrow('says that it can end its writing alone')
+  })
+
+  it('names the check that a wrong transport fails', async () => {
     const reversing: MakePair = async (client, server) => {
       const [a, b] = memoryPair(client, server, quiet)
       if (client instanceof RecordingProtocol) client.transport = new Reversing(a)

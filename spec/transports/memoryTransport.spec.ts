@@ -3,6 +3,7 @@ import { BufferedProtocol } from '../../lib/protocol.ts'
 import { memoryPair } from '../../lib/testing/memoryPair.ts'
 import { RecordingProtocol } from '../../lib/testing/recordingProtocol.ts'
 import type { Transport } from '../../lib/transport.ts'
+import { Clog } from '../../lib/transports/clog.ts'
 import type { MemoryPairOptions } from '../../lib/transports/memoryTransport.ts'
 import { netTurns } from '../support/netTools.ts'
 
@@ -208,5 +209,86 @@ describe('MemoryTransport', () => {
     client.transport.writeEof()
     expect(() => client.transport.write('x')).toThrow(InvalidStateError)
     expect(() => client.transport.write('x')).toThrow(/^write to memory:\d+ after writeEof\(\)$/)
+  })
+
+  describe('in lockstep', () => {
+    it('has nothing sent before the other end has read it', async () => {
+      const { client, server } = pair({ lockstep: true })
+      server.transport.pauseReading()
+      client.transport.write('12345')
+      let flushed = false
+      const flush = client.transport.flush().then(() => (flushed = true))
+      await netTurns()
+      expect([client.transport.getWriteBufferSize(), client.transport.bytesWritten, flushed]).toEqual([5, 0, false])
+      server.transport.resumeReading()
+      await flush
+      expect([server.data.toString(), client.transport.bytesWritten]).toEqual(['12345', 5])
+    })
+
+    it('goes chunk by chunk, and by a mark of 0 pauses at any byte', async () => {
+      const { client, server } = pair({ lockstep: true, chunkSize: 2 })
+      client.transport.setWriteBufferLimits({ high: 0 })
+      const sizes: number[] = []
+      client.transport.write('12345')
+      expect(client.events).toEqual(['connectionMade', 'pauseWriting'])
+      while (!client.events.includes('resumeWriting')) {
+        sizes.push(client.transport.getWriteBufferSize())
+        await netTurns(1)
+      }
+      expect(sizes).toEqual([5, 3, 1])
+      expect(server.data.toString()).toBe('12345')
+    })
+
+    it('closes when all was read, and loses what was not', async () => {
+      const { client, server } = pair({ lockstep: true })
+      server.transport.pauseReading()
+      client.transport.write('rest')
+      client.transport.close()
+      await netTurns()
+      expect(client.events).toEqual(['connectionMade'])
+      server.transport.resumeReading()
+      await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
+      expect([client.lost, server.data.toString()]).toEqual([null, 'rest'])
+
+      const unlucky = pair({ lockstep: true, latencyMs: 1 })
+      unlucky.client.transport.write('never read')
+      unlucky.client.transport.abort()
+      await unlucky.server.untilEvent('connectionLost')
+      expect(unlucky.server.length).toBe(0)
+      const refused = pair({ lockstep: true })
+      refused.client.transport.write('refused')
+      refused.server.transport.abort()
+      await refused.client.untilEvent('connectionLost')
+      expect(refused.client.lost?.message).toMatch('broken pipe (7 unsent)')
+    })
+  })
+
+  describe('clogged', () => {
+    it('takes nothing until it is unclogged, in either direction', async () => {
+      const clog = new Clog()
+      const { client, server } = pair({ clog })
+      client.transport.write('there')
+      server.transport.write('back')
+      await netTurns()
+      expect([clog.clogged, client.transport.getWriteBufferSize(), server.length]).toEqual([true, 5, 0])
+      clog.unclog()
+      await Promise.all([client.untilBytes(4), server.untilBytes(5)])
+      clog.clog()
+      client.transport.write('again')
+      client.transport.close()
+      await netTurns()
+      expect([server.data.toString(), client.events]).toEqual(['there', ['connectionMade', 'dataReceived']])
+      clog.unclog()
+      await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
+      expect(server.data.toString()).toBe('thereagain')
+    })
+
+    it('lets a loss pass', async () => {
+      const { client, server } = pair({ clog: new Clog() })
+      client.transport.write('lost')
+      server.transport.abort({ reset: true })
+      await client.untilEvent('connectionLost')
+      expect(client.lost).toBeInstanceOf(ConnectionLostError)
+    })
   })
 })

@@ -1,0 +1,48 @@
+import { memoryMessageStreams } from '../../lib/messages/memoryMessageStreams.ts'
+import { netTurns } from '../support/netTools.ts'
+
+describe('memoryMessageStreams', () => {
+  it('hands values over as they are, in a later turn', async () => {
+    const [client, server] = memoryMessageStreams<{ n: number }, string>()
+    const message = { n: 1 }
+    server.writeMessage(message)
+    client.writeMessage('question')
+    expect(client.buffered).toBe(0)
+    expect(await client.readMessage()).toBe(message)
+    expect(await server.readMessage()).toBe('question')
+  })
+
+  it('counts bytes, strings, lists of them, and anything else as one', async () => {
+    const [client] = memoryMessageStreams<unknown>()
+    const sizes = ['12345', new Uint8Array(7), ['ab', new Uint8Array(3)], { any: 'thing' }, ''].map((message) => {
+      const before = client.transport.getWriteBufferSize()
+      client.writeMessage(message)
+      return client.transport.getWriteBufferSize() - before
+    })
+    expect(sizes).toEqual([5, 7, 6, 1, 1])
+  })
+
+  it('what is sent to an end that is gone is a loss', async () => {
+    const [client, server] = memoryMessageStreams<string>()
+    server.abort()
+    client.writeMessage('lost')
+    await expect(client.waitClosed()).rejects.toThrow('it is closed (1 messages unsent)')
+    await netTurns()
+    expect(client.exception()?.message).toMatch(/^connection with memory:\d+ lost: /)
+  })
+
+  it('a pause of the reader holds back the end, too', async () => {
+    const [client, server] = memoryMessageStreams<string>({ readBufferLimits: { high: 0 } })
+    client.writeMessage('one')
+    client.writeMessage('two')
+    client.close()
+    await netTurns()
+    expect(server.buffered).toBe(1)
+    expect([await server.readMessage(), await server.readMessage(), await server.readMessage()]).toEqual([
+      'one',
+      'two',
+      undefined,
+    ])
+    await client.waitClosed()
+  })
+})
