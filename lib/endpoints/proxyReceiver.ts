@@ -70,7 +70,7 @@ export class ProxyReceiver {
   #trusts({ remoteAddress = '', localAddress }: net.Socket): boolean {
     const trusted = this.#trusted
     if (trusted === undefined) return true
-    // Reset before it was accepted: what it has sent can still be read, but the system no longer knows who it was.
+    // Reset before it was accepted: what it has sent can still be read, but not who it was.
     if (remoteAddress === '' && localAddress !== undefined) {
       throw new ConnectionLostError('a connection was reset before its peer could be asked for its address')
     }

@@ -510,7 +510,7 @@ export class SocketTransport extends Transport {
     if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
     this.#returnMemory()
     this.#base?.unref?.()
-    lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs)
+    lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs, this.#peerEnded)
     process.nextTick(finish, this)
   }
 

@@ -64,6 +64,14 @@ async function serve(options: TcpListenOptions, kind: 'tcp' | 'unix' = 'tcp'): P
   return { ...serving, errors, made, failed, nth }
 }
 
+/** A client that connects, sends and resets while this process accepts nothing. */
+function resetBeforeAccept(port: number, text: string): void {
+  const script = `const socket = require('net').connect(${port}, '${HOST}', () => {
+    socket.write(${JSON.stringify(text)}, () => socket.resetAndDestroy())
+  })`
+  expect(spawnSync(process.execPath, ['-e', script]).status).toBe(0)
+}
+
 const closed = (peer: NetPeer): Promise<void> => peer.until(() => peer.closed || peer.ended)
 
 const CLIENT: [string, number] = ['192.0.2.7', 56_324]
@@ -266,13 +274,12 @@ describe('proxyProtocol', () => {
     trusted.addAddress('10.0.0.1')
     const { address, failed, made } = await serve({ proxyProtocol: { trusted } })
     const { port } = address as net.TcpNetConnectOpts
-    const script = `const socket = require('net').connect(${port}, '${HOST}', () => {
-      socket.write('PROXY TCP4 10.0.0.9 10.0.0.1 1 2\\r\\nDELETE', () => socket.resetAndDestroy())
-    })`
-    // Meanwhile nothing is accepted.
-    expect(spawnSync(process.execPath, ['-e', script]).status).toBe(0)
+    resetBeforeAccept(port!, 'PROXY TCP4 10.0.0.9 10.0.0.1 1 2\r\nDELETE')
     expect((await failed()).message).toBe('a connection was reset before its peer could be asked for its address')
     expect(made).toEqual([])
+    const secured = await serve({ tls: serverTls })
+    resetBeforeAccept((secured.address as net.TcpNetConnectOpts).port, 'x')
+    expect((await secured.failed()).message).toMatch(/^TLS handshake with \(unknown\) failed/)
   })
 
   it('refuses options that make no sense', async () => {

@@ -243,6 +243,21 @@ describe('tlsShutdownTimeoutMs (A74, A75, D21)', () => {
     expect(recorder.count('lost')).toBe(1)
   })
 
+  it('is not waited for where the peer has ended first', async () => {
+    const recorder = new NetRecorder()
+    const server = await createServer(() => recorder, { host: HOST, tls: certified('localhost') })
+    netStop(server)
+    const streams = await openConnection({ host: HOST, port: server.sockets[0]!.port, ...CLIENT })
+    await recorder.untilEvent('made')
+    const socket = recorder.transport.getExtraInfo('socket') as net.Socket
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    streams.writer.writeEof()
+    await recorder.untilEvent('lost')
+    await closed
+    expect(await streams.reader.read()).toHaveLength(0)
+    streams.writer.close()
+  })
+
   it.each(['', 'tlsRequireCloseNotify: true'])('holds up no process that has closed (%s)', async (option) => {
     // It never ends its side.
     const server = tls.createServer({ ...certified('localhost'), allowHalfOpen: true }, (secured) => {
