@@ -7,7 +7,7 @@
  */
 import { open, type FileHandle } from 'node:fs/promises'
 import { allocate } from '../bytes/allocate.ts'
-import { InvalidStateError, SendFileError } from '../errors.ts'
+import { ConnectionLostError, InvalidStateError, SendFileError } from '../errors.ts'
 import { peerOf, type WriteTransport } from '../transport.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
 
@@ -134,6 +134,13 @@ class Sending {
     }
   }
 
+  /** Rejects with the reason, if there is one but that somebody has closed it. */
+  async #closed(): Promise<never> {
+    await this.#transport.flush()
+    const peer = nameOf(this.#transport)
+    throw new ConnectionLostError(`connection with ${peer} closed in the middle of a file`, peer)
+  }
+
   async #pump(file: FileHandle): Promise<void> {
     const { offset = 0, count = Infinity } = this.#options
     let place = offset
@@ -149,7 +156,7 @@ class Sending {
       )
     }
     for (let part = await readNext(); part.length > 0 && !this.#waiter.settled;) {
-      if (this.#transport.isClosing()) throw new Error('the connection is closed')
+      if (this.#transport.isClosing()) return this.#closed()
       this.#write(part)
       this.#written += part.length
       const next = readNext()

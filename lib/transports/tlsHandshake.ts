@@ -177,6 +177,5 @@ const HINTS: readonly [code: RegExp, hint: string][] = [
     /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
     'the certificate is not signed by anyone who is trusted: pass its issuer as ca',
   ],
-  [/TIMEOUT/, 'it took too long'],
   [/ECONNRESET|EPIPE/, 'the connection was closed in the middle of it'],
 ]

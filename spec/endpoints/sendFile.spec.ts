@@ -261,7 +261,8 @@ describe('sendFile', () => {
     it('rejects with what was sent before a close', async () => {
       const error = await ended((client) => client.close())
       expect(error.bytesSent).toBe(BLOCK)
-      expect(error.message).toMatch(/^sendFile to memory:\d+ failed after 262144 bytes: the connection is closed$/)
+      expect(error.message).toMatch(/^sendFile to memory:\d+ failed after 262144 bytes: connection with memory:\d+ /)
+      expect(error.cause).toMatchObject({ code: 'ERR_MILLRACE_CONNECTION_LOST' })
     })
 
     it('rejects with what was sent before an abort', async () => {
