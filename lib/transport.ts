@@ -232,7 +232,8 @@ export abstract class WriteTransport extends BaseTransport {
    * they belong to the handshake.
    *
    * Everything written must have been sent, by `await flush()`: else InvalidStateError. When the handshake fails, or
-   * `signal` aborts, it rejects with the reason, the connection is closed, and `connectionLost` gets the reason too.
+   * `signal` aborts, it rejects with the reason, the connection is closed, and `connectionLost` gets the reason too. So it
+   * is when the old transport is closed or aborted meanwhile.
    * (asyncio: `loop.start_tls`.)
    */
   startTls(_options: StartTlsOptions, _received?: Uint8Array): Promise<Transport> {

@@ -4,8 +4,10 @@
  */
 import type { ErrorHandler } from '../diagnostics.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
+import type { StartTlsOptions } from '../tlsOptions.ts'
 import type { Transport } from '../transport.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
+import { startTlsOver } from './startTlsOver.ts'
 import { reportTo } from './transportOwner.ts'
 import { TransportWrapper } from './transportWrapper.ts'
 
@@ -41,6 +43,10 @@ export class LayerTransport extends TransportWrapper {
 
   override getProtocol(): AnyProtocol {
     return this.#protocol
+  }
+
+  override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
+    return startTlsOver(this, options, received, (error) => this.report(error))
   }
 
   /** Bytes that have come from below. They are not yours to keep: the memory may be the protocol's. */
