@@ -7,7 +7,7 @@ import type { Transport } from '../../lib/transport.ts'
 import { ReconnectingClient } from '../../lib/endpoints/reconnectingClient.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
 import type { AnyProtocol } from '../../lib/protocol.ts'
-import { idleEvents } from '../../lib/transports/idleEvents.ts'
+import { idleEvents } from '../../lib/layers/idleEvents.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { memoryPair, memoryStreams } from '../../lib/testing/memoryPair.ts'
 import {
