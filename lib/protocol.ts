@@ -62,9 +62,10 @@ export class BufferedProtocol extends BaseProtocol<Transport> {
    * Returns the memory for the next bytes: `sizeHint` bytes would be good, -1 says that any size will do. An empty
    * buffer, or an error that is thrown, is fatal if there are bytes for it.
    *
-   * With -1 it is asked ahead of the bytes: the memory is lent until {@link bufferUpdated}, and may be filled at any
-   * time before. Keep its place, and nothing else in it. Where no more bytes come it is not updated, nor where reading
-   * is paused or the protocol replaced meanwhile.
+   * With -1 it is asked ahead of the bytes: the memory is lent, and may be filled at any time, until it is asked for
+   * again, or {@link bufferUpdated} or `connectionLost` is called, or the protocol is replaced. Keep its place, and
+   * nothing else in it, and transfer it to no other thread. Where no more bytes come it is not updated, nor where
+   * reading is paused or the protocol replaced meanwhile.
    */
   getBuffer(_sizeHint: number): Uint8Array {
     return allocate(64 * 1024)

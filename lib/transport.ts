@@ -232,7 +232,8 @@ export abstract class WriteTransport extends BaseTransport {
    * they belong to the handshake.
    *
    * Everything written must have been sent, by `await flush()`: else InvalidStateError. When the handshake fails, or
-   * `signal` aborts, it rejects with the reason, the connection is closed, and `connectionLost` gets the reason too.
+   * `signal` aborts, it rejects with the reason, the connection is closed, and `connectionLost` gets the reason too. So it
+   * is when the old transport is closed or aborted meanwhile.
    * (asyncio: `loop.start_tls`.)
    */
   startTls(_options: StartTlsOptions, _received?: Uint8Array): Promise<Transport> {
@@ -274,8 +275,8 @@ export abstract class DatagramTransport extends BaseTransport<Partial<DatagramPr
    * Sends one datagram, which may be empty, to `address`, or to the connected peer if there is none; never waits. Do not
    * change `data` before it is sent. A host that is a name is looked up each time.
    *
-   * Throws a TypeError for what is not bytes, and where an address is missing or is not the peer's. On a transport that
-   * is closing the data is dropped.
+   * Throws a TypeError for what is not bytes, and where an address is missing or is not the peer's, and a RangeError for
+   * a port that is none. On a transport that is closing the data is dropped.
    */
   sendto(_data: Uint8Array | string, _address?: DatagramAddress): void {
     notImplemented(this, 'sendto')

@@ -62,7 +62,8 @@ export class Backoff {
   /** How long to wait before the next retry, in milliseconds, or `undefined` if there is to be none. */
   next(): number | undefined {
     if (this.#retries >= this.#maxRetries) return undefined
-    const delay = Math.min(this.#max, this.#initial * this.#factor ** this.#retries++)
+    const longer = Math.min(this.#factor ** this.#retries++, Number.MAX_VALUE)
+    const delay = Math.min(this.#max, this.#initial * longer)
     return delay * (1 + this.#jitter * (2 * this.#random() - 1))
   }
 

@@ -7,11 +7,12 @@ import type { Layer } from '../transports/layer.ts'
 import { onReadOf, SocketTransport } from '../transports/socketTransport.ts'
 import { clientOwner } from '../transports/transportOwner.ts'
 import { formatAddress, type Transport } from '../transport.ts'
-import type { TlsClientOptions } from '../tlsOptions.ts'
+import type { TlsClientOptions, TlsConnectOptions } from '../tlsOptions.ts'
 import { checkTlsClient, shakeHands } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { repeatEnd } from '../transports/repeatEnd.ts'
 import { beginLayered } from './beginLayered.ts'
+import { peerOfSocket } from './greeting.ts'
 import { checkUnixPath } from './unixPath.ts'
 
 /** Options that all connecting functions share. */
@@ -38,7 +39,10 @@ export interface TcpConnectOptions extends ConnectOptions {
   /** A name or an address; `localhost` by default. */
   host?: string | undefined
   port?: number | undefined
-  /** A connected socket to be taken over, in place of `host` and `port`; bytes that it has read are not lost. */
+  /**
+   * A connected socket to be taken over, in place of `host` and `port`; bytes that it has read are not lost. With `tls`
+   * it needs a `serverHostname`.
+   */
   sock?: net.Socket | undefined
   /** The local end: `[address, port]`, port 0 for any. */
   localAddr?: [host: string, port: number] | undefined
@@ -55,7 +59,7 @@ export interface TcpConnectOptions extends ConnectOptions {
 export interface UnixConnectOptions extends ConnectOptions {
   /** The path of the socket; on Linux one that begins with a NUL character is abstract. */
   path?: string | undefined
-  /** A connected socket to be taken over, in place of `path`. */
+  /** A connected socket to be taken over, in place of `path`; with `tls` it needs a `serverHostname`. */
   sock?: net.Socket | undefined
 }
 
@@ -66,7 +70,8 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 30_000
  * received before the caller has had a turn with them. TCP_NODELAY is on.
  *
  * Rejects with {@link ConnectError} (its `cause` is the system's error), with {@link TimeoutError} after
- * `connectTimeoutMs`, or with the reason of `signal`; then no socket is left, and the protocol was never called (unless the signal aborts from inside `connectionMade`).
+ * `connectTimeoutMs`, or with the reason of `signal`; then no socket is left, nor one that was given, and the protocol
+ * was never called (unless the signal aborts from inside `connectionMade`).
  * (asyncio: `loop.create_connection`.)
  */
 export function createConnection<P extends AnyProtocol>(
@@ -141,27 +146,11 @@ function dial<P extends AnyProtocol>(
   )
   const onError = (error: Error): void => waiter.reject(connectError(peer, error))
   socket.once('error', onError)
-  const onReady = (ready: net.Socket): void => {
-    if (waiter.settled) return
-    try {
-      const connected = begin(factory, ready, options, 'path' in connect ? connect.path : undefined)
-      if (ready !== socket) repeatEnd(ready)
-      waiter.resolve(connected)
-    } catch (error) {
-      ready.destroy()
-      waiter.reject(error)
-    }
-  }
   const onConnect = (): void => {
     if (waiter.settled) return
     socket.off('error', onError)
-    if (options.proxyHeader !== undefined) socket.write(options.proxyHeader)
-    if (!options.tls) return onReady(socket)
     waiter.clearTimeout()
-    shakeHands(socket, peer, options, (error, secured) => {
-      if (error === undefined) onReady(secured!)
-      else waiter.reject(error)
-    })
+    complete(waiter, factory, socket, options, peer, 'path' in connect ? connect.path : undefined)
   }
   try {
     socket.connect(connect as net.TcpSocketConnectOpts, onConnect)
@@ -183,21 +172,55 @@ function adopt<P extends AnyProtocol>(
   const refused = refusalOf(options)
   if (refused !== undefined) return rejected(refused)
   const factory = toFactory<[], P>(protocolFactory)
+  try {
+    checkTlsClient(options)
+    // Nobody has dialled a name here: Node would take any certificate for `localhost`.
+    const { serverHostname = (options.tls as Partial<TlsConnectOptions> | undefined)?.servername } = options
+    if (options.tls && serverHostname === undefined) throw new TypeError('tls over a sock needs a serverHostname')
+  } catch (error) {
+    return rejected(error)
+  }
   const aborted = abortedOnEntry(options)
-  if (aborted !== undefined) return rejected(aborted.reason)
+  if (aborted !== undefined) {
+    socket.destroy()
+    return rejected(aborted.reason)
+  }
   socket.allowHalfOpen = true
   socket.setNoDelay(true)
   socket.pause()
-  if (options.proxyHeader !== undefined) socket.write(options.proxyHeader)
-  let connected: [Transport, P]
-  try {
-    connected = begin(factory, socket, options)
-  } catch (error) {
-    socket.destroy()
-    return rejected(error)
+  socket.on('error', () => {})
+  const waiter = new Waiter<[Transport, P]>(options, undefined, () => socket.destroy())
+  complete(waiter, factory, socket, options, peerOfSocket(socket))
+  return waiter.promise
+}
+
+/** Says what comes before everything else, and ends the wait with what there is then: a connection, or an error. */
+function complete<P extends AnyProtocol>(
+  waiter: Waiter<[Transport, P]>,
+  factory: () => P,
+  socket: net.Socket,
+  options: ConnectOptions & { host?: string | undefined; sock?: net.Socket | undefined },
+  peer: string,
+  path?: string,
+): void {
+  const ready = (connected: net.Socket): void => {
+    if (waiter.settled) return
+    try {
+      const made = begin(factory, connected, options, path)
+      // Of ours nothing was read yet.
+      if (connected === options.sock || connected !== socket) repeatEnd(connected)
+      waiter.resolve(made)
+    } catch (error) {
+      connected.destroy()
+      waiter.reject(error)
+    }
   }
-  repeatEnd(socket)
-  return Promise.resolve(connected)
+  if (options.proxyHeader !== undefined) socket.write(options.proxyHeader)
+  if (!options.tls) return ready(socket)
+  shakeHands(socket, peer, options, (error, secured) => {
+    if (error === undefined) ready(secured!)
+    else waiter.reject(error)
+  })
 }
 
 /** As servers do, before there is a connection. */

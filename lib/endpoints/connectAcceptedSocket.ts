@@ -54,13 +54,16 @@ export function connectAcceptedSocket<P extends AnyProtocol>(
     return rejected(error)
   }
   const factory = toFactory<[], P>(protocolFactory)
-  const aborted = abortedOnEntry(options)
-  if (aborted !== undefined) return rejected(aborted.reason)
   let socket: net.Socket
   try {
     socket = sock ?? new net.Socket({ fd: fd! })
   } catch (error) {
     return rejected(error)
+  }
+  const aborted = abortedOnEntry(options)
+  if (aborted !== undefined) {
+    socket.destroy()
+    return rejected(aborted.reason)
   }
   socket.allowHalfOpen = true
   socket.setNoDelay(true)

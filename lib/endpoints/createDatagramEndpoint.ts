@@ -17,7 +17,7 @@ export interface DatagramOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
   remoteAddr?: DatagramAddress | undefined
   /** 4 or 6; enough by itself for an endpoint on any free port of all interfaces. */
   family?: 4 | 6 | undefined
-  /** A bound socket to be taken over, in place of the addresses. */
+  /** A bound socket to be taken over, in place of all of the other options that are about the socket. */
   sock?: dgram.Socket | undefined
   /** Whether other sockets may be bound to the same port, of which the last one receives; false by default. */
   reuseAddress?: boolean | undefined
@@ -28,6 +28,9 @@ export interface DatagramOptions extends Pick<WaitOptions, 'signal' | 'scope'> {
   /** An error that reaches nobody else, such as one that the protocol throws. Printed to stderr by default. */
   onConnectionError?: ErrorHandler<DatagramTransport> | undefined
 }
+
+/** What a socket that is taken over has been told already. */
+const SOCKET_OPTIONS = ['localAddr', 'remoteAddr', 'family', 'reuseAddress', 'reusePort', 'allowBroadcast'] as const
 
 /** How the protocol comes about: a class is constructed, a function called. */
 export type DatagramProtocolFactory<P extends Partial<DatagramProtocol>> = (new () => P) | (() => P)
@@ -46,6 +49,8 @@ export function createDatagramEndpoint<P extends Partial<DatagramProtocol>>(
   const factory = toFactory<[], P>(protocolFactory)
   const aborted = abortedOnEntry(options)
   if (aborted !== undefined) return rejected(aborted.reason)
+  const given = SOCKET_OPTIONS.find((name) => options[name] !== undefined)
+  if (options.sock !== undefined && given !== undefined) return rejected(new TypeError(`${given} with sock: give one`))
   let socket: dgram.Socket | undefined
   let cancelled = false
   const waiter = new Waiter<[DatagramTransport, P]>(

@@ -199,7 +199,8 @@ function parseAuthority(rest: string, text: string): { host: string; port: numbe
 /** The parameters of a query, each at most once. */
 function takeAll(query: string, known: readonly string[], text: string): Partial<Record<string, string>> {
   const taken: Partial<Record<string, string>> = {}
-  for (const [name, value] of new URLSearchParams(query)) {
+  // A plus is one here, as everywhere else in the string, and no space.
+  for (const [name, value] of new URLSearchParams(query.replaceAll('+', '%2B'))) {
     if (!known.includes(name)) {
       throw new TypeError(
         `${quote(text)}: ${quote(name)} is not known${known.length > 0 ? `, only ${known.join(', ')}` : ''}`,

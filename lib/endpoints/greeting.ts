@@ -53,6 +53,8 @@ export async function greet(socket: net.Socket, { proxy, perPeer, tls }: Greetin
   }
 }
 
-export function peerOfSocket({ remoteAddress, remotePort }: net.Socket): string {
+export function peerOfSocket({ remoteAddress, remotePort, localAddress }: net.Socket): string {
+  // Reset before it was accepted: the system no longer knows who it was.
+  if (remoteAddress === undefined && localAddress !== undefined) return '(unknown)'
   return formatAddress(remoteAddress === undefined ? '' : [remoteAddress, remotePort])
 }

@@ -29,7 +29,8 @@ export interface ListenOptions extends Pick<WaitOptions, 'signal' | 'scope'>, Tl
   startServing?: boolean | undefined
   /**
    * The most connections at a time; no limit by default. Those that come beyond it wait, unread, until one of the others
-   * ends, and no more than `backlog` of them; the rest is closed and reported. (Node cannot leave them to the system.)
+   * ends, and no more than `backlog` of them, those in a handshake or with a PROXY header under way included; the rest is
+   * closed and reported. (Node cannot leave them to the system.)
    */
   maxConnections?: number | undefined
   /**
@@ -168,10 +169,12 @@ function listenFd<S extends Server>(
   options: ListenOptions,
 ): Promise<S> {
   const { backlog = DEFAULT_BACKLOG } = options
+  const fds = [fd].flat()
+  if (fds.length === 0) return rejected(new TypeError('fd is an empty list: no socket was passed'))
   return listen(makeServer, options, async (make) => {
     const bound: Bound[] = []
     try {
-      for (const each of [fd].flat()) bound.push([await bind(make(), { fd: each, backlog } as net.ListenOptions)])
+      for (const each of fds) bound.push([await bind(make(), { fd: each, backlog } as net.ListenOptions)])
     } catch (error) {
       for (const [listening] of bound) listening.close()
       throw error

@@ -28,6 +28,8 @@ export interface Arrival {
 /** Where the arrivals of a listener go, and what else it has to tell. */
 export interface Accepting {
   accept(arrival: Arrival): void
+  /** How many connections it may be that are still being greeted. */
+  room(): number
   /** A connection that never came to be, by a fault of its own; the error names its peer. */
   refused(error: unknown): void
   /** An accept that failed, or a connection that there was no room for: as often as the peers please. */

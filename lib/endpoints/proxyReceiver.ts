@@ -1,5 +1,5 @@
 import * as net from 'node:net'
-import { FrameError, IncompleteReadError } from '../errors.ts'
+import { ConnectionLostError, FrameError, IncompleteReadError } from '../errors.ts'
 import type { ExtraInfo } from '../transport.ts'
 import { gatherFirst } from '../transports/gatherFirst.ts'
 import { parseProxyHeader } from '../transports/proxyHeader.ts'
@@ -67,9 +67,13 @@ export class ProxyReceiver {
     }
   }
 
-  #trusts({ remoteAddress = '' }: net.Socket): boolean {
+  #trusts({ remoteAddress = '', localAddress }: net.Socket): boolean {
     const trusted = this.#trusted
     if (trusted === undefined) return true
+    // Reset before it was accepted: what it has sent can still be read, but not who it was.
+    if (remoteAddress === '' && localAddress !== undefined) {
+      throw new ConnectionLostError('a connection was reset before its peer could be asked for its address')
+    }
     if (typeof trusted === 'function') return trusted(remoteAddress)
     if (remoteAddress === '') return true
     return trusted.check(remoteAddress, net.isIPv6(remoteAddress) ? 'ipv6' : 'ipv4')

@@ -1,13 +1,13 @@
 /**
  * A file, sent over a transport.
  *
- * Strategy: two blocks of memory. While the system takes one, the next part of the file is read into the other; a block
- * is used again when a flush has told that all of it is gone. Meanwhile the transport's own methods for writing are
- * covered by ones that throw.
+ * Strategy: while the system takes one block, the next part of the file is read into another. Blocks are not used again:
+ * a stream below the transport may keep what it was given. Meanwhile the transport's own methods for writing are covered
+ * by ones that throw.
  */
 import { open, type FileHandle } from 'node:fs/promises'
 import { allocate } from '../bytes/allocate.ts'
-import { InvalidStateError, SendFileError } from '../errors.ts'
+import { ConnectionLostError, InvalidStateError, SendFileError } from '../errors.ts'
 import { peerOf, type WriteTransport } from '../transport.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
 
@@ -134,25 +134,29 @@ class Sending {
     }
   }
 
+  /** Rejects with the reason, if there is one but that somebody has closed it. */
+  async #closed(): Promise<never> {
+    await this.#transport.flush()
+    const peer = nameOf(this.#transport)
+    throw new ConnectionLostError(`connection with ${peer} closed in the middle of a file`, peer)
+  }
+
   async #pump(file: FileHandle): Promise<void> {
     const { offset = 0, count = Infinity } = this.#options
-    const size = Math.min(BLOCK, count)
-    const blocks = [allocate(size), allocate(Math.min(size, count - size))]
     let place = offset
     const readNext = (): Promise<Uint8Array> => {
-      const [block] = blocks
-      blocks.reverse()
-      const n = Math.min(block!.length, count - (place - offset))
-      const read = n === 0 ? Promise.resolve({ bytesRead: 0 }) : file.read(block!, 0, n, place)
+      const n = Math.min(BLOCK, count - (place - offset))
+      const block = allocate(n)
+      const read = n === 0 ? Promise.resolve({ bytesRead: 0 }) : file.read(block, 0, n, place)
       return handled(
         read.then(({ bytesRead }) => {
           place += bytesRead
-          return block!.subarray(0, bytesRead)
+          return block.subarray(0, bytesRead)
         }),
       )
     }
     for (let part = await readNext(); part.length > 0 && !this.#waiter.settled;) {
-      if (this.#transport.isClosing()) throw new Error('the connection is closed')
+      if (this.#transport.isClosing()) return this.#closed()
       this.#write(part)
       this.#written += part.length
       const next = readNext()

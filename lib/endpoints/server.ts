@@ -75,6 +75,7 @@ export class Server implements AsyncDisposable {
     for (const listener of listeners) {
       listener.open({
         accept: (arrival) => this.#accept(arrival),
+        room: () => this.#room(),
         refused: (error) => this.#owner.report(error, undefined),
         overrun: (error) => this.#acceptFailed(error),
       })
@@ -225,16 +226,32 @@ export class Server implements AsyncDisposable {
     return [...this.#transports].map((transport) => this.#uppermost.get(transport) ?? transport)
   }
 
+  #room(): number {
+    const { maxConnections = Infinity } = this.#options
+    return maxConnections - this.#transports.size + this.#backlog - this.#countWaiting()
+  }
+
   #accept(arrival: Arrival): void {
     if (this.closed) return arrival.destroy()
-    const { backlog = DEFAULT_BACKLOG } = this.#options
-    if (this.#waiting.length >= backlog && !this.#mayAdmit()) {
+    if (!this.#mayAdmit() && this.#countWaiting() >= this.#backlog) {
       const { peer } = arrival
       arrival.destroy()
-      return this.#acceptFailed(new Error(`the backlog of ${backlog} is full: the connection from ${peer} was closed`))
+      return this.#acceptFailed(
+        new Error(`the backlog of ${this.#backlog} is full: the connection from ${peer} was closed`),
+      )
     }
     this.#waiting.push(arrival)
     this.admit()
+  }
+
+  get #backlog(): number {
+    return this.#options.backlog ?? DEFAULT_BACKLOG
+  }
+
+  /** Where there are many, those that are gone are looked for. */
+  #countWaiting(): number {
+    if (this.#waiting.length >= this.#backlog) this.#waiting = this.#waiting.filter(({ gone }) => !gone)
+    return this.#waiting.length
   }
 
   #mayAdmit(): boolean {

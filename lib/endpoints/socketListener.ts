@@ -54,6 +54,13 @@ export class SocketListener implements Listener {
 
   async #greet(socket: net.Socket, path: string | undefined, greeting: Greeting): Promise<void> {
     if (this.#closed) return void socket.destroy()
+    const { size } = this.#arriving
+    if (size >= this.#accepting.room()) {
+      const peer = peerOfSocket(socket)
+      socket.destroy()
+      const message = `${size} connections are being greeted, and no more may be: the one from ${peer} was closed`
+      return this.#accepting.overrun(new Error(message))
+    }
     this.#arriving.add(socket)
     try {
       const greeted = await greet(socket, greeting)

@@ -32,8 +32,9 @@ export async function removeStale(path: string): Promise<boolean> {
   const found = statsOf(path)
   if (found === undefined) return true
   if (!found.isSocket() || (await probe(path)) !== 'ECONNREFUSED') return false
-  // Another process may have been faster.
-  if (!sameFile(found, statsOf(path))) return false
+  // Somebody else may have been faster; his file may well have got the very number that was free again.
+  const now = statsOf(path)
+  if (!sameFile(found, now) || found.ctimeNs !== now!.ctimeNs) return false
   unlinkSync(path)
   return true
 }

@@ -136,7 +136,14 @@ export class StreamWriter implements AsyncDisposable {
     await this.flush(options)
     const { serverSide } = this.#protocol
     const received = this.#reader?.tryRead()
-    const transport = await this.#transport.startTls({ serverSide, ...options } as StartTlsOptions, received)
+    let transport: Transport
+    try {
+      transport = await this.#transport.startTls({ serverSide, ...options } as StartTlsOptions, received)
+    } catch (error) {
+      // Refused before it began, it has changed nothing.
+      if (received !== undefined && !this.#transport.isClosing()) this.#reader!.unread(received)
+      throw error
+    }
     this.#transport = transport
     this.#protocol.replaceTransport(transport)
     abandoned?.register(this, transport)

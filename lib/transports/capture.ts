@@ -1,4 +1,5 @@
 import { toBytes } from '../bytes/allocate.ts'
+import type { ErrorHandler } from '../diagnostics.ts'
 import { ConnectionLostError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import type { AbortOptions, Transport } from '../transport.ts'
@@ -26,7 +27,7 @@ export interface CaptureOptions {
  * (Netty: `PcapWriteHandler`.)
  */
 export function capture(file: PcapFile, { side = 'client' }: CaptureOptions = {}): Layer {
-  return (inner, protocol) => new CapturedTransport(inner, protocol, file, side).start()
+  return (inner, protocol, report) => new CapturedTransport(inner, protocol, report, file, side).start()
 }
 
 class CapturedTransport extends LayerTransport {
@@ -34,8 +35,14 @@ class CapturedTransport extends LayerTransport {
   readonly #opener: Sender
   #conversation!: TcpConversation
 
-  constructor(inner: Transport, protocol: AnyProtocol, file: PcapFile, side: 'client' | 'server') {
-    super(inner, protocol)
+  constructor(
+    inner: Transport,
+    protocol: AnyProtocol,
+    report: ErrorHandler<Transport> | undefined,
+    file: PcapFile,
+    side: 'client' | 'server',
+  ) {
+    super(inner, protocol, report)
     this.#file = file
     this.#opener = side === 'client' ? 'local' : 'peer'
   }

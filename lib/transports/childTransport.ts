@@ -119,7 +119,9 @@ export class ChildTransport extends SubprocessTransport {
     try {
       process.kill(pid, signal)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EINVAL') throw new TypeError(`there is no signal ${signal}`, { cause: error })
+      if (code !== 'ESRCH') throw error
       throw new ProcessLookupError(this.#name, pid, null, { cause: error })
     }
   }

@@ -9,9 +9,10 @@ import type { Transport } from '../transport.ts'
 export function deliverBuffered(
   transport: Pick<Transport, 'getProtocol' | 'isReading'>,
   chunk: Buffer,
-  borrowed = false,
+  isBorrowed = false,
 ): Buffer | undefined {
   let rest = chunk
+  let borrowed = isBorrowed
   while (rest.length > 0) {
     if (!transport.isReading()) return rest
     const protocol = transport.getProtocol()
@@ -24,6 +25,8 @@ export function deliverBuffered(
     const n = Math.min(buffer.length, rest.length)
     buffer.set(rest.subarray(0, n))
     rest = rest.subarray(n)
+    // What the protocol does now may read something else into the same memory.
+    if (borrowed && rest.length > 0) [rest, borrowed] = [Buffer.from(rest), false]
     protocol.bufferUpdated(n)
   }
   return undefined

@@ -17,7 +17,9 @@ export class JoinedDuplex extends Duplex {
     readable.on('data', (chunk) => {
       if (!this.push(chunk)) readable.pause()
     })
-    readable.on('end', () => this.push(null))
+    // An end that was seen before us does not come again.
+    if (readable.readableEnded) this.push(null)
+    else readable.on('end', () => this.push(null))
     readable.on('error', (error) => this.destroy(error))
     readable.on('close', () => {
       if (!readable.readableEnded) this.destroy()

@@ -3,9 +3,11 @@
  * ours, which tells the layer and then the protocol above, whatever kind of protocol that is.
  */
 import type { ErrorHandler } from '../diagnostics.ts'
-import { isBuffered, type AnyProtocol, type BufferedProtocol, type Protocol } from '../protocol.ts'
+import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
+import type { StartTlsOptions } from '../tlsOptions.ts'
 import type { Transport } from '../transport.ts'
 import { deliverBuffered } from './deliverBuffered.ts'
+import { startTlsOver } from './startTlsOver.ts'
 import { reportTo } from './transportOwner.ts'
 import { TransportWrapper } from './transportWrapper.ts'
 
@@ -35,11 +37,16 @@ export class LayerTransport extends TransportWrapper {
   override setProtocol(protocol: AnyProtocol): void {
     const sameKind = isBuffered(protocol) === isBuffered(this.#protocol)
     this.#protocol = protocol
-    if (!sameKind) this.inner.setProtocol(this.below(protocol))
+    // The memory of one buffered protocol may be lent to what is below: it is not to be told to the next one.
+    if (!sameKind || isBuffered(protocol)) this.inner.setProtocol(this.below(protocol))
   }
 
   override getProtocol(): AnyProtocol {
     return this.#protocol
+  }
+
+  override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
+    return startTlsOver(this, options, received, (error) => this.report(error))
   }
 
   /** Bytes that have come from below. They are not yours to keep: the memory may be the protocol's. */
@@ -107,10 +114,10 @@ export class LayerTransport extends TransportWrapper {
     let buffer: Uint8Array
     return {
       ...callbacks,
-      getBuffer: (sizeHint) => (buffer = (this.#protocol as BufferedProtocol).getBuffer(sizeHint)),
+      getBuffer: (sizeHint) => (buffer = protocol.getBuffer(sizeHint)),
       bufferUpdated: (n) => {
         this.onData(buffer.subarray(0, n))
-        ;(this.#protocol as BufferedProtocol).bufferUpdated(n)
+        protocol.bufferUpdated(n)
       },
     }
   }

@@ -13,10 +13,10 @@ const MOST = 256
 let lingering = 0
 
 /**
- * Ends the writing, then reads and drops until the peer's end, or for so long, and destroys the socket. It keeps no
- * process alive. Errors of the socket are dropped. Whose `push` and listeners it had must be done with it.
+ * Ends the writing, then reads and drops until the peer's end, or for so long, and destroys the socket. Where the peer
+ * `hasEnded` already, it is destroyed as soon as ours is sent. It keeps no process alive. Errors of the socket are dropped. Whose `push` and listeners it had must be done with it.
  */
-export function lingeringClose(socket: Socket, lingerMs = LINGER_MS): void {
+export function lingeringClose(socket: Socket, lingerMs = LINGER_MS, hasEnded = false): void {
   if (lingering >= MOST) return socket.destroySoon()
   lingering++
   const timer = clock.setTimeout(() => socket.destroy(), lingerMs)
@@ -30,6 +30,7 @@ export function lingeringClose(socket: Socket, lingerMs = LINGER_MS): void {
     if (chunk === null) socket.destroy()
     return true
   }
+  if (hasEnded) socket.once('finish', () => socket.destroy())
   socket.end()
   // Not here: the chunk that is being delivered may be about to stop the reading.
   setImmediate(() => {

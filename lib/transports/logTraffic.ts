@@ -1,4 +1,5 @@
 import { toBytes } from '../bytes/allocate.ts'
+import type { ErrorHandler } from '../diagnostics.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import { peerOf, type AbortOptions, type Transport } from '../transport.ts'
 import { hexDump } from './hexDump.ts'
@@ -27,7 +28,7 @@ const DEFAULT_MAX_BYTES = 1024
 export function logTraffic(options: LogTrafficOptions = {}): Layer {
   const { maxBytes = DEFAULT_MAX_BYTES } = options
   if (!(maxBytes >= 0)) throw new RangeError(`maxBytes must not be below 0: ${maxBytes}`)
-  return (inner, protocol) => new LoggedTransport(inner, protocol, options).start()
+  return (inner, protocol, report) => new LoggedTransport(inner, protocol, report, options).start()
 }
 
 class LoggedTransport extends LayerTransport {
@@ -37,8 +38,13 @@ class LoggedTransport extends LayerTransport {
   readonly #name: string
   #eofWritten = false
 
-  constructor(inner: Transport, protocol: AnyProtocol, options: LogTrafficOptions) {
-    super(inner, protocol)
+  constructor(
+    inner: Transport,
+    protocol: AnyProtocol,
+    report: ErrorHandler<Transport> | undefined,
+    options: LogTrafficOptions,
+  ) {
+    super(inner, protocol, report)
     this.#print = options.log ?? console.log
     this.#hexDump = options.hexDump ?? false
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES

@@ -38,6 +38,14 @@ export function readInto(socket: Socket, onRead: OnRead): boolean {
   return true
 }
 
+/** The memory that `socket` was to read into next is not its any more. To be called for one that reads so. */
+export function readElsewhere(socket: Socket): void {
+  const inside = socket as unknown as Inside
+  if (names === undefined || inside._handle == null) return
+  inside[names.kBuffer] = SCRATCH
+  inside._handle.useUserBuffer!(SCRATCH)
+}
+
 function findNames(socket: Socket): Names | undefined {
   const own = Object.getOwnPropertySymbols(socket)
   const find = (name: string): symbol | undefined => own.find(({ description }) => description === name)

@@ -21,10 +21,10 @@ import { deliverBuffered } from './deliverBuffered.ts'
 import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
 import { IdleTimer } from './idleTimer.ts'
 import { lingeringClose } from './lingeringClose.ts'
-import { READ_SIZE, readInto, SCRATCH, type OnRead } from './readInto.ts'
+import { READ_SIZE, readElsewhere, readInto, SCRATCH, type OnRead } from './readInto.ts'
 import { repeatEnd } from './repeatEnd.ts'
 import { SocketOutput } from './socketOutput.ts'
-import { isCut, tlsBase, type TlsBase } from './tlsBase.ts'
+import { noteEnd, tlsBase, type TlsBase } from './tlsBase.ts'
 import { checkStartTls, serveHands, shakeHands } from './tlsHandshake.ts'
 import type { TransportOwner } from './transportOwner.ts'
 import { securedOf, tlsInfo, TLS_INFO } from './tlsInfo.ts'
@@ -55,7 +55,8 @@ export class SocketTransport extends Transport {
   readonly #owner: TransportOwner
   /** The peer's name if this is a Unix socket, else `null`. */
   readonly #unixPeer: string | null
-  readonly #base: TlsBase | undefined
+  #base: TlsBase | undefined
+  #version: string | null = null
   #sockname: [string, number] | string | undefined
   #protocol: AnyProtocol
   #flow: FlowControlMixin | undefined
@@ -89,7 +90,9 @@ export class SocketTransport extends Transport {
   #error: Error | null = null
   #writesAfterClose = 0
   #closeTimer: Timer | undefined
-  readonly #openedAt = clock.now()
+  #openedAt = clock.now()
+  /** Going over to TLS, which may still be given up. */
+  #upgrade: Waiter<Transport> | undefined
 
   static {
     received = (transport, chunk) => transport.#received(chunk)
@@ -108,7 +111,10 @@ export class SocketTransport extends Transport {
     this.#socket = socket as OwnedSocket
     this.#owner = owner
     this.#protocol = protocol
-    if (securedOf(socket) !== undefined) this.#base = tlsBase(socket)
+    if (securedOf(socket) !== undefined) {
+      this.#base = tlsBase(socket)
+      this.#tlsVersion()
+    }
     // Asked for now: the socket remembers the answer, and an error must name the peer when it can no longer be asked.
     const isTcp = socket.remoteAddress !== undefined || socket.localAddress !== undefined
     this.#unixPeer = isTcp ? null : owner.side === 'client' ? path : ''
@@ -121,8 +127,12 @@ export class SocketTransport extends Transport {
     this.#begin(true)
   }
 
-  /** Instead of {@link start}, for a protocol that has had its `connectionMade` from the transport before this one. */
-  goOn(): void {
+  /** Instead of {@link start}, for a protocol that has had its `connectionMade` from the transport `before` this one. */
+  goOn(before?: SocketTransport): void {
+    if (before !== undefined) {
+      this.#base = { ...this.#base!, id: before.id }
+      this.#openedAt = before.#openedAt
+    }
     this.#begin()
   }
 
@@ -181,6 +191,7 @@ export class SocketTransport extends Transport {
   }
 
   override setProtocol(protocol: AnyProtocol): void {
+    if (protocol !== this.#protocol) this.#returnMemory()
     this.#protocol = protocol
     if (isBuffered(protocol) && !this.#direct) this.#readDirectly()
   }
@@ -219,11 +230,12 @@ export class SocketTransport extends Transport {
   /** The memory for the next bytes, whenever they come. Where they come in small pieces, none is held to wait for them. */
   #lendMemory(): Uint8Array {
     const protocol = this.#protocol
-    this.#lender = undefined
-    if (!this.#bulk || !isBuffered(protocol) || !this.isReading()) return SCRATCH
+    // What is held goes first, into memory that is asked for then.
+    if (!this.#bulk || !isBuffered(protocol) || !this.isReading() || this.#held !== undefined) return SCRATCH
     try {
-      const memory = protocol.getBuffer(-1)
-      if (memory.length === 0) return SCRATCH
+      const memory: unknown = protocol.getBuffer(-1)
+      if (!(memory instanceof Uint8Array) || memory.length === 0) return SCRATCH
+      if (!this.isReading() || this.#protocol !== protocol) return SCRATCH
       this.#lender = protocol
       return memory
     } catch {
@@ -232,13 +244,24 @@ export class SocketTransport extends Transport {
     }
   }
 
+  /** From now on nothing is read into memory that is lent: its protocol may have another use for it. */
+  #returnMemory(): void {
+    if (this.#lender === undefined) return
+    this.#lender = undefined
+    readElsewhere(this.#socket)
+  }
+
   /** `n` bytes were read into `memory`. */
   #filled(n: number, memory: Uint8Array): boolean {
     const protocol = this.#protocol
-    this.#bulk = n >= BULK
     const lent = this.#lender === protocol && isBuffered(protocol)
+    this.#lender = undefined
+    this.#bulk = n >= BULK
     if (!lent || !this.isReading() || this.#held !== undefined) {
-      return this.#received(Buffer.from(memory.buffer, memory.byteOffset, n), true)
+      const chunk = Buffer.from(memory.buffer, memory.byteOffset, n)
+      // Somebody else has the socket now, and its `push`.
+      if (this.#left || this.#lost) return this.#socket.push(Buffer.from(chunk))
+      return this.#received(chunk, true)
     }
     this.#idleTimer?.read()
     this.#unread = n >= memory.length
@@ -261,6 +284,7 @@ export class SocketTransport extends Transport {
     // A full chunk is seldom the last.
     this.#unread = chunk !== null && (this.#closing || chunk.length >= READ_SIZE)
     this.#peerEnded ||= chunk === null
+    if (chunk === null && this.#base !== undefined) noteEnd(this.#base)
     this.#idleTimer?.read()
     if (this.#closing) return false
     const behind = this.#paused || this.#held !== undefined
@@ -299,7 +323,7 @@ export class SocketTransport extends Transport {
   }
 
   #deliverEof(): void {
-    if (this.#base !== undefined && isCut(this.#base)) return this.#cut()
+    if (this.#base?.cut === true) return this.#cut()
     let keepOpen: unknown = false
     try {
       keepOpen = (this.#protocol as Partial<Protocol>).eofReceived?.()
@@ -355,10 +379,14 @@ export class SocketTransport extends Transport {
     return this.#output?.unsent ?? 0
   }
 
+  /** A socket that is closed no longer knows it. */
+  #tlsVersion(): string | null {
+    return (this.#version ??= securedOf(this.#socket)!.getProtocol())
+  }
+
   /** With TLS only from version 1.3 on: before, the end of one direction was the end of both. */
   override canWriteEof(): boolean {
-    const secured = securedOf(this.#socket)
-    return secured === undefined || secured.getProtocol() === 'TLSv1.3'
+    return this.#base === undefined || this.#tlsVersion() === 'TLSv1.3'
   }
 
   override write(data: Uint8Array | string): void {
@@ -451,7 +479,7 @@ export class SocketTransport extends Transport {
   // --- the end
 
   override close(): void {
-    if (this.#closing) return
+    if (this.#closing) return this.#giveUpgradeUp()
     if (!this.#down) this.#flush()
     this.#closing = true
     this.#held = undefined
@@ -480,7 +508,9 @@ export class SocketTransport extends Transport {
     // With TLS the peer is told of the end, so that it can tell it from a connection that was cut.
     const tellsEnd = this.#base !== undefined
     if (this.#down || this.#socket.destroyed || !(sending || tellsEnd)) return this.#destroy()
-    lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs)
+    this.#returnMemory()
+    this.#base?.unref?.()
+    lingeringClose(this.#socket, this.#base?.shutdownTimeoutMs, this.#peerEnded)
     process.nextTick(finish, this)
   }
 
@@ -502,6 +532,7 @@ export class SocketTransport extends Transport {
       process.nextTick(finish, this)
     }
     const waiter = new Waiter<Transport>(options, undefined, () => lost(null))
+    this.#upgrade = waiter
     const done = (error: Error | undefined, secured?: TLSSocket): void => {
       if (waiter.settled) return void secured?.destroy()
       if (error !== undefined) {
@@ -510,7 +541,7 @@ export class SocketTransport extends Transport {
       }
       const path = this.#unixPeer || (typeof this.#sockname === 'string' ? this.#sockname : '')
       const next = new SocketTransport(secured!, this.#protocol, this.#owner, path)
-      next.goOn()
+      next.goOn(this)
       repeatEnd(secured!)
       this.#owner.detach(this)
       waiter.resolve(next)
@@ -520,9 +551,17 @@ export class SocketTransport extends Transport {
     return waiter.promise
   }
 
+  /** Closed in the middle of a handshake. Once that is over, there is nothing to give up. */
+  #giveUpgradeUp(): void {
+    if (this.#upgrade === undefined || this.#upgrade.settled) return
+    const peer = this.#peer()
+    this.#upgrade.cancel(new ConnectionLostError(`connection with ${peer} closed while it went over to TLS`, peer))
+  }
+
   /** Lets go of the socket, as if nothing had been read that was not delivered. This transport is of no use any more. */
   #release(): Socket {
     const socket = this.#socket
+    this.#returnMemory()
     this.#closing = this.#lost = true
     socket.off('error', onError).off('close', onClose)
     this.#idleTimer?.stop()
@@ -536,7 +575,7 @@ export class SocketTransport extends Transport {
 
   /** With `reset` the peer of a TCP connection gets a reset at once, instead of an orderly end. */
   override abort({ reset = false }: AbortOptions = {}): void {
-    if (this.#lost) return
+    if (this.#lost) return this.#giveUpgradeUp()
     this.#closing = true
     if (this.#error === null || this.#down) this.#aborted = true
     this.#drop()
@@ -570,6 +609,8 @@ export class SocketTransport extends Transport {
 
   #failed(error: NodeJS.ErrnoException): void {
     if (this.#error !== null || this.#aborted || this.#lost) return
+    // Of the transport below, which says it all.
+    if (error instanceof ConnectionLostError) return void (this.#error = error)
     // What TLS says of the peer's records has no number, but a library and a reason.
     const { reason } = error as { reason?: string }
     const what = reason ?? error.code ?? error.message
@@ -584,7 +625,7 @@ export class SocketTransport extends Transport {
       `connection with ${peer} lost: ${what} after ${bytesRead} bytes in and ${bytesWritten} out ` +
       `(${this.getWriteBufferSize()} unsent)`
     this.#error = new ConnectionLostError(message, peer, { cause })
-    publishError(this, this.#owner.side, this.#error)
+    if (!this.#owner.isLayer) publishError(this, this.#owner.side, this.#error)
   }
 
   #idle(): void {
@@ -638,7 +679,7 @@ export class SocketTransport extends Transport {
     } catch (thrown) {
       this.#report(thrown)
     }
-    publishClose(this, this.#owner.side, error, this.#openedAt)
+    if (!this.#owner.isLayer) publishClose(this, this.#owner.side, error, this.#openedAt)
     this.#owner.detach(this, error)
   }
 

@@ -64,7 +64,7 @@ export class TlsAcceptor {
     return new Promise<tls.TLSSocket>((resolve, reject) => {
       const inTime = limitHandshake(peer, this.#options, (error) => {
         this.#pending.delete(socket)
-        reject(handshakeError(peer, error))
+        reject(error)
       })
       this.#pending.set(socket, (error, secured) => {
         inTime()

@@ -17,8 +17,12 @@ export interface TlsBase {
   readonly id?: number
   /** Resets the connection below, which Node cannot do below TLS that lies on a socket. */
   readonly reset?: () => void
+  /** Lets the process end, though the connection below is open. */
+  readonly unref?: () => void
   /** An end that TLS does not tell of itself may have been made by anyone. */
   readonly requiresEnd?: boolean
+  /** Whether the end that has come is such a one. */
+  cut?: boolean
 }
 
 /** What a layer has from the connection that it lies on. */
@@ -43,28 +47,43 @@ export function setTlsBase(secured: TLSSocket, connected: Duplex, lower: Duplex,
   const { tlsShutdownTimeoutMs = DEFAULT_SHUTDOWN_TIMEOUT_MS, tlsRequireCloseNotify = false } = options
   const base: TlsBase = { shutdownTimeoutMs: tlsShutdownTimeoutMs }
   if (!(lower instanceof Socket)) {
+    // With TLS above a stream the end of one direction of it is not the end of both any more.
+    connected.allowHalfOpen = lower.allowHalfOpen = true
     Object.assign(base, { lower, requiresEnd: tlsRequireCloseNotify, ...originOf(connected) })
   }
   ;(secured as { [BASE]?: TlsBase })[BASE] = base
+  if (!tlsRequireCloseNotify) return
+  // Until a transport takes it over.
+  secured.push = function (this: TLSSocket, chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk === null) noteEnd(base)
+    return Socket.prototype.push.call(this, chunk, encoding)
+  }
 }
 
 /**
- * Whether the end that has just come is not one that TLS has told of. TLS knows that it is over as soon as it has the
- * peer's word; without it, not before what is below has ended.
+ * To be called when the end comes, not later: finds out whether TLS has told of it. TLS knows that it is over as soon as
+ * it has the peer's word; without it, not before what is below has ended.
  */
-export function isCut({ lower, requiresEnd }: TlsBase): boolean {
-  return requiresEnd === true && lower?.readableEnded === true
+export function noteEnd(base: TlsBase): void {
+  if (base.requiresEnd === true) base.cut ??= base.lower?.readableEnded === true
 }
 
-function originOf(connected: Duplex): Pick<TlsBase, 'extra' | 'id' | 'reset'> {
+function originOf(connected: Duplex): Pick<TlsBase, 'extra' | 'id' | 'reset' | 'unref'> {
   if (connected instanceof TransportDuplex) {
     const { transport } = connected
     const known = ORIGIN.map((name) => [name, transport.getExtraInfo(name)]).filter(([, value]) => value !== null)
     const reset = (): void => transport.abort({ reset: true })
-    return { id: transport.id, reset, extra: Object.fromEntries(known) as Partial<ExtraInfo> }
+    const socket = transport.getExtraInfo('socket') as Partial<Socket> | null
+    return {
+      id: transport.id,
+      reset,
+      unref: () => void socket?.unref?.(),
+      extra: Object.fromEntries(known) as Partial<ExtraInfo>,
+    }
   }
   const { remoteAddress, remotePort, localAddress, localPort } = connected as Socket
-  if (remoteAddress === undefined) return {}
+  const unref = (): void => void (connected as Socket).unref()
+  if (remoteAddress === undefined) return { unref }
   const reset = (): void => void (connected as Socket).resetAndDestroy()
-  return { reset, extra: { peername: [remoteAddress, remotePort!], sockname: [localAddress!, localPort!] } }
+  return { reset, unref, extra: { peername: [remoteAddress, remotePort!], sockname: [localAddress!, localPort!] } }
 }

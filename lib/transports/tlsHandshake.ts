@@ -51,7 +51,8 @@ export function checkStartTls(transport: Transport, options: StartTlsOptions): v
 
 /**
  * Shakes hands as the client over a connected socket. Calls `done` once, with the socket to use from now on or with the
- * error; then nothing is left open. Returns how to give up.
+ * error; then nothing is left open. The error is Node's own for a certificate or a key that is none. Who destroys the
+ * socket gives up.
  */
 export function shakeHands(
   connected: Duplex,
@@ -65,7 +66,13 @@ export function shakeHands(
   // In the middle of a handshake, the end of one direction is the end.
   connected.allowHalfOpen = false
   const socket = lowerOf(connected, options)
-  const secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  let secured: tls.TLSSocket
+  try {
+    secured = tls.connect({ ...context, socket, ...nameOf(name) })
+  } catch (error) {
+    socket.destroy()
+    return done(error as Error)
+  }
   if (options.onTlsSession !== undefined) secured.on('session', options.onTlsSession)
   const settle = (error?: Error): void => {
     clock.clearTimeout(timer)
@@ -98,6 +105,14 @@ export function serveHands(
 ): void {
   connected.allowHalfOpen = false
   const socket = lowerOf(connected, options)
+  let server: tls.Server
+  try {
+    // A server that never listens: only its side of a handshake is wanted.
+    server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
+  } catch (error) {
+    socket.destroy()
+    return done(error as Error)
+  }
   let over = false
   const settle = (error: Error | undefined, secured?: tls.TLSSocket): void => {
     if (over) return
@@ -109,8 +124,6 @@ export function serveHands(
     done(error instanceof TimeoutError ? error : handshakeError(peer, error, secured))
   }
   const inTime = limitHandshake(peer, options, settle)
-  // A server that never listens: only its side of a handshake is wanted.
-  const server = tls.createServer({ ...options.tls, handshakeTimeout, pauseOnConnect: true })
   server.on('secureConnection', (secured) => {
     secured.allowHalfOpen = true
     setTlsBase(secured, connected, socket, options)
@@ -164,6 +177,5 @@ const HINTS: readonly [code: RegExp, hint: string][] = [
     /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
     'the certificate is not signed by anyone who is trusted: pass its issuer as ca',
   ],
-  [/TIMEOUT/, 'it took too long'],
   [/ECONNRESET|EPIPE/, 'the connection was closed in the middle of it'],
 ]

@@ -54,7 +54,11 @@ export class TransportDuplex extends Duplex {
 
   override _write(chunk: Uint8Array, _encoding: string, callback: (error?: Error | null) => void): void {
     this.#written = callback
-    this.transport.write(chunk)
+    try {
+      this.transport.write(chunk)
+    } catch (error) {
+      return this.#goOn(error as Error)
+    }
     if (!this.#paused || this.transport.isClosing()) this.#goOn()
   }
 

@@ -27,6 +27,8 @@ export class UdpTransport extends DatagramTransport {
   #underway = 0
   #sockname: DatagramAddress | undefined
   #closing = false
+  /** The socket is closed; it is not to be asked for anything any more. */
+  #down = false
   #lost = false
   #error: Error | null = null
   #sendsAfterClose = 0
@@ -54,7 +56,7 @@ export class UdpTransport extends DatagramTransport {
     this.#socket.on('close', () => this.#finish())
     this.#guarded(() => this.#protocol.connectionMade?.(this))
     this.#socket.on('message', (data, { address, port }) => {
-      if (this.#closing) return
+      if (this.#closing || this.#isStranger(address, port)) return
       try {
         this.#protocol.datagramReceived?.(data, [address, port])
       } catch (error) {
@@ -94,16 +96,17 @@ export class UdpTransport extends DatagramTransport {
       throw new TypeError(`sendto() ${formatAddress(address)} on an endpoint connected to ${formatAddress(peer)}`)
     }
     if (this.#closing) return writeAfterClose(this, ++this.#sendsAfterClose)
-    this.#underway++
     const sent = (error: Error | null): void => {
       this.#underway--
       if (error !== null && !this.#closing) this.#tellError(error)
-      if (this.#lost) return
+      if (this.#down) return
       this.#flow.maybeResumeProtocol()
-      if (this.#closing && this.#underway === 0) this.#socket.close()
+      if (this.#closing && this.#underway === 0) this.#shut()
     }
     if (peer === undefined) this.#socket.send(bytes, address![1], address![0], sent)
     else this.#socket.send(bytes, sent)
+    // Only now: it may have thrown, for a port that is none.
+    this.#underway++
     this.#flow.maybePauseProtocol()
   }
 
@@ -116,7 +119,7 @@ export class UdpTransport extends DatagramTransport {
   }
 
   override getWriteBufferSize(): number {
-    if (this.#lost) return 0
+    if (this.#down) return 0
     return this.#socket.getSendQueueSize() + HEADER * this.#socket.getSendQueueCount()
   }
 
@@ -124,14 +127,24 @@ export class UdpTransport extends DatagramTransport {
   override close(): void {
     if (this.#closing) return
     this.#closing = true
-    if (this.#underway === 0) this.#socket.close()
+    if (this.#underway === 0) this.#shut()
   }
 
   override abort(): void {
-    if (this.#lost || (this.#closing && this.#underway === 0)) return
+    if (this.#down) return
     this.#closing = true
-    this.#underway = 0
+    this.#shut()
+  }
+
+  #shut(): void {
+    this.#down = true
     this.#socket.close()
+  }
+
+  /** What came between binding and connecting is still delivered by the system, whoever has sent it. */
+  #isStranger(host: string, port: number): boolean {
+    const peer = this.#peer
+    return peer !== undefined && (port !== peer[1] || host !== peer[0])
   }
 
   #tellError(error: Error): void {
@@ -151,7 +164,7 @@ export class UdpTransport extends DatagramTransport {
 
   #finish(): void {
     if (this.#lost) return
-    this.#lost = this.#closing = true
+    this.#lost = this.#down = this.#closing = true
     this.#guarded(() => this.#protocol.connectionLost?.(this.#error))
   }
 

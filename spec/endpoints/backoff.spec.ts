@@ -37,6 +37,7 @@ describe('Backoff', () => {
   it('stays finite however often it is asked', () => {
     const backoff = new Backoff({ jitter: 0 })
     expect(take(backoff, 2000).at(-1)).toBe(60_000)
+    expect(take(new Backoff({ initialDelayMs: 0 }), 2000).at(-1)).toBe(0)
   })
 
   it.each([

@@ -402,6 +402,14 @@ describe('createConnection', () => {
       expect(recorder.lostWith).toBeNull()
     })
 
+    it('leaves none when its signal has aborted already', async () => {
+      const { port } = await listening()
+      const { socket: sock } = await netDial({ port })
+      const signal = AbortSignal.abort(new Error('before'))
+      await expect(createConnection(NetRecorder, { sock, signal })).rejects.toThrow('before')
+      expect(sock.destroyed).toBe(true)
+    })
+
     it('refuses one that is not connected (A53)', async () => {
       await expect(createConnection(NetRecorder, { sock: new net.Socket() })).rejects.toBeInstanceOf(TypeError)
       const destroyed = new net.Socket()

@@ -98,6 +98,12 @@ describe('connectAcceptedSocket (A56)', () => {
     controller.abort(new Error('enough'))
     expect((await netError(connecting)).message).toBe('enough')
     await waiting.until(() => waiting.closed || waiting.ended)
+
+    const late = await acceptor()
+    const coming = await netDial({ port: late.port })
+    const { signal } = controller
+    await expect(connectAcceptedSocket(NetRecorder, { sock: await late.accepted, signal })).rejects.toThrow('enough')
+    await coming.until(() => coming.closed || coming.ended)
   })
 
   it('takes a descriptor, as a program that a super-server has started', async () => {

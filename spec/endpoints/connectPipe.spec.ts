@@ -10,6 +10,7 @@ import { ConnectionLostError, InvalidStateError, NotImplementedError } from '../
 import { BufferedProtocol } from '../../lib/protocol.ts'
 import type { ReadTransport, WriteTransport } from '../../lib/transport.ts'
 import { systemPipe } from '../support/systemPipe.ts'
+import { itWith, Program } from '../support/program.ts'
 import { netDefer, netError, netListen, netPromise, netProgram, NetRecorder, netTurns } from '../support/netTools.ts'
 
 function isOpen(fd: number): boolean {
@@ -274,6 +275,8 @@ describe('connectReadPipe and connectWritePipe over other things', () => {
   })
 })
 
+const itWithScript = itWith('script')
+
 describe('connectStdio and openStdio (C15)', () => {
   it('serve whoever has started the process, until its end of input', async () => {
     const child = netProgram(`
@@ -321,6 +324,29 @@ describe('connectStdio and openStdio (C15)', () => {
     const { stdout, stderr, status } = spawnSync('sh', ['-c', script], { env: { ...process.env, SOURCE: source } })
     expect([stdout.toString(), stderr.toString(), status]).toEqual(['PIPED\n', '', 0])
     expect(readFileSync(join(folder, 'out'), 'utf8')).toBe('FILED\n')
+  })
+
+  itWithScript('work over a terminal, which gives them a line at a time', async () => {
+    const source = `
+      import { openStdio, connectReadPipe } from 'millrace'
+      const { reader, writer } = openStdio()
+      writer.write(process.stdin.isTTY && process.stdout.isTTY ? 'a terminal\\n' : 'none\\n')
+      for await (const line of reader) writer.write('echo ' + line)
+      writer.write('bye\\n')
+      writer.close()
+      await writer.waitClosed()`
+    const terminal = new Program('script', [
+      '-qec',
+      `stty -echo; '${process.execPath}' --input-type=module -e "$(cat <<'END'\n${source}\nEND\n)"`,
+      '/dev/null',
+    ])
+    await terminal.output(/a terminal\r\n/)
+    terminal.child.stdin.write('one\n')
+    await terminal.output(/echo one\r\n/)
+    // The end of input, as it is typed.
+    terminal.child.stdin.write('\x04')
+    await terminal.output(/bye\r\n/)
+    expect(await terminal.exit()).toBe(0)
   })
 
   it('tell that nobody reads any more', async () => {

@@ -102,6 +102,25 @@ describe('createDatagramEndpoint (A57)', () => {
     expect(protocol.log[1]).toBe(`for you from 127.0.0.1 ${peer.port}`)
   })
 
+  it('connected, drops what others have sent before it was', async () => {
+    const [peer, stranger] = [await bare(), await bare()]
+    const sock = dgram.createSocket('udp4')
+    sock.bind(0, '127.0.0.1')
+    await once(sock, 'listening')
+    const { port } = sock.address()
+    // The system keeps it while nothing is read.
+    const waiting = once(stranger.socket, 'message')
+    stranger.socket.send('evil', port, '127.0.0.1')
+    stranger.socket.send('sent', stranger.port, '127.0.0.1')
+    sock.connect(peer.port, '127.0.0.1')
+    await once(sock, 'connect')
+    const { protocol } = await endpoint({ sock })
+    await waiting
+    peer.socket.send('for you', port, '127.0.0.1')
+    await protocol.until(() => protocol.log.length === 2)
+    expect(protocol.log[1]).toBe(`for you from 127.0.0.1 ${peer.port}`)
+  })
+
   it('takes both addresses, or a family alone, IPv6 too', async () => {
     const peer = await bare()
     const both = await endpoint({ localAddr: LOCAL, remoteAddr: ['localhost', peer.port] })
@@ -138,6 +157,18 @@ describe('createDatagramEndpoint (A57)', () => {
     // The argument is looked at first.
     transport.close()
     expect(() => transport.sendto(null as unknown as string)).toThrow(TypeError)
+    expect(() => free.transport.sendto('x', ['127.0.0.1', 70_000])).toThrow('Port should be')
+    expect(() => free.transport.sendto('x', [3 as unknown as string, 9])).toThrow('must be of type string')
+    free.transport.close()
+    await free.protocol.until(() => free.protocol.log.includes('lost'))
+    expect(free.protocol.lostWith).toBeNull()
+  })
+
+  it('refuses a sock along with what is said of other sockets', async () => {
+    const sock = dgram.createSocket('udp4')
+    netDefer(() => sock.close())
+    await expect(endpoint({ sock, localAddr: LOCAL })).rejects.toThrow(TypeError)
+    await expect(endpoint({ sock, allowBroadcast: true })).rejects.toThrow(TypeError)
   })
 
   it('tells the protocol of errors and stays open (A19)', async () => {
@@ -218,12 +249,20 @@ describe('createDatagramEndpoint (A57)', () => {
       transport.close()
       transport.close()
       expect([transport.isClosing(), protocol.log]).toEqual([true, ['made']])
+      expect(transport.getWriteBufferSize()).toBe(0)
       expect(await peer.next()).toBe('last')
       await protocol.until(() => protocol.log.includes('lost'))
       transport.abort()
       await netTurns()
       expect([protocol.log, protocol.lostWith]).toEqual([['made', 'lost'], null])
       expect(transport.getWriteBufferSize()).toBe(0)
+    })
+
+    it('leaves the marks and the size of the buffer to be asked for', async () => {
+      const { transport } = await endpoint({ localAddr: LOCAL })
+      transport.close()
+      transport.setWriteBufferLimits({ high: 0 })
+      expect([transport.getWriteBufferSize(), transport.getWriteBufferLimits()]).toEqual([0, [0, 0]])
     })
 
     it('of an abort sends nothing more', async () => {

@@ -88,6 +88,7 @@ describe('fd', () => {
   it('that is no listening socket rejects, and so does one with an address', async () => {
     expect(await netError(createServer(NetRecorder, { fd: 99_999 }))).toHaveProperty('code')
     await expect(createServer(NetRecorder, { fd: 3, port: 0 })).rejects.toThrow(TypeError)
+    await expect(createServer(NetRecorder, { fd: [] })).rejects.toThrow('no socket was passed')
   })
 })
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import * as net from 'node:net'
 import * as tls from 'node:tls'
 import { createConnection } from '../../lib/endpoints/connect.ts'
@@ -61,6 +62,14 @@ async function serve(options: TcpListenOptions, kind: 'tcp' | 'unix' = 'tcp'): P
     return made[n - 1]!
   }
   return { ...serving, errors, made, failed, nth }
+}
+
+/** A client that connects, sends and resets while this process accepts nothing. */
+function resetBeforeAccept(port: number, text: string): void {
+  const script = `const socket = require('net').connect(${port}, '${HOST}', () => {
+    socket.write(${JSON.stringify(text)}, () => socket.resetAndDestroy())
+  })`
+  expect(spawnSync(process.execPath, ['-e', script]).status).toBe(0)
 }
 
 const closed = (peer: NetPeer): Promise<void> => peer.until(() => peer.closed || peer.ended)
@@ -260,6 +269,19 @@ describe('proxyProtocol', () => {
     await strict.nth(1)
   })
 
+  it('is not taken from whoever resets the connection before he can be asked who he is', async () => {
+    const trusted = new net.BlockList()
+    trusted.addAddress('10.0.0.1')
+    const { address, failed, made } = await serve({ proxyProtocol: { trusted } })
+    const { port } = address as net.TcpNetConnectOpts
+    resetBeforeAccept(port!, 'PROXY TCP4 10.0.0.9 10.0.0.1 1 2\r\nDELETE')
+    expect((await failed()).message).toBe('a connection was reset before its peer could be asked for its address')
+    expect(made).toEqual([])
+    const secured = await serve({ tls: serverTls })
+    resetBeforeAccept((secured.address as net.TcpNetConnectOpts).port, 'x')
+    expect((await secured.failed()).message).toMatch(/^TLS handshake with \(unknown\) failed/)
+  })
+
   it('refuses options that make no sense', async () => {
     await expect(serve({ proxyProtocol: { timeoutMs: 0 } })).rejects.toThrow(RangeError)
     await expect(serve({ proxyProtocol: { maxHeaderBytes: 15 } })).rejects.toThrow(RangeError)
@@ -411,6 +433,48 @@ describe('a certificate that is none', () => {
   it('rejects the listening call', async () => {
     const error = await netError(serve({ tls: { ...serverTls, key: 'nonsense' } }))
     expect(error).toHaveProperty('code', 'ERR_OSSL_UNSUPPORTED')
+  })
+})
+
+describe('maxConnections and backlog', () => {
+  it('bound how many may be greeted at a time', async () => {
+    const { address, failed, errors, nth } = await serve({ tls: serverTls, maxConnections: 1, backlog: 1 })
+    const silent = [await netDial(address), await netDial(address)]
+    const above = await netDial(address)
+    await closed(above)
+    expect((await failed()).message).toBe(
+      `2 connections are being greeted, and no more may be: the one from ${HOST}:${above.socket.localPort} was closed`,
+    )
+    expect(silent.some((each) => each.closed)).toBe(false)
+    silent[0]!.socket.resetAndDestroy()
+    await netRoundTrip()
+    expect(errors).toHaveLength(2)
+    const [transport] = await createConnection(NetRecorder, {
+      ...(address as net.TcpNetConnectOpts),
+      host: 'localhost',
+      family: 4,
+      tls: { ca },
+    })
+    await nth(1)
+    transport.abort()
+  })
+
+  it('do not count those that have gone while they waited', async () => {
+    const { address, errors, nth } = await serve({ tls: serverTls, tlsOptional: true, maxConnections: 1, backlog: 1 })
+    ;(await netDial(address)).socket.write('first')
+    const one = await nth(1)
+    const gone = await netDial(address)
+    gone.socket.write('second')
+    await netRoundTrip()
+    gone.socket.resetAndDestroy()
+    await netRoundTrip()
+    const last = await netDial(address)
+    last.socket.write('last')
+    await netRoundTrip()
+    one.transport.abort()
+    const two = await nth(2)
+    await two.until(() => two.text === 'last')
+    expect(errors).toEqual([])
   })
 })
 

@@ -1,13 +1,25 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import * as net from 'node:net'
 import { join } from 'node:path'
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { createServer } from '../../lib/endpoints/listen.ts'
+import type { ConnectionEvent } from '../../lib/diagnostics.ts'
 import type { Server } from '../../lib/endpoints/server.ts'
 import { ConnectionLostError, InvalidStateError, TimeoutError, TlsHandshakeError } from '../../lib/errors.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
 import type { StreamReader } from '../../lib/streams/streamReader.ts'
 import type { StreamWriter } from '../../lib/streams/streamWriter.ts'
-import { netDefer, netDial, netError, netPromise, NetRecorder, netRoundTrip, netStop } from '../support/netTools.ts'
+import type { StartTlsOptions } from '../../lib/tlsOptions.ts'
+import {
+  netConnection,
+  netDefer,
+  netDial,
+  netError,
+  netPromise,
+  NetRecorder,
+  netRoundTrip,
+  netStop,
+} from '../support/netTools.ts'
 import { itWith, Program } from '../support/program.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
@@ -184,6 +196,65 @@ describe('startTls (A47, A59, D11)', () => {
     const before = { ...CLIENT, signal: AbortSignal.abort(new Error('before')) }
     const { port: other } = await upgrading()
     await expect((await dial(other)).writer.startTls(before)).rejects.toThrow('before')
+  })
+
+  it.each(['close', 'abort'] as const)('can be given up by %s() of the old transport', async (how) => {
+    const recorder = new NetRecorder()
+    const { transport, peer, errors } = await netConnection('tcp', 'server', recorder)
+    const upgrade = netError(transport.startTls({ tls: certified('localhost'), serverSide: true }))
+    transport[how]()
+    expect(recorder.log).toEqual(['made'])
+    const error = await upgrade
+    expect(error).toBeInstanceOf(ConnectionLostError)
+    expect(error.message).toMatch(/^connection with 127\.0\.0\.1:\d+ closed while it went over to TLS$/)
+    await recorder.untilEvent('lost')
+    await peer.until(() => peer.closed || peer.ended)
+    transport[how]()
+    await netRoundTrip()
+    expect([recorder.log, recorder.lostWith]).toEqual([['made', 'lost'], null])
+    expect(errors).toEqual([])
+  })
+
+  it('with a certificate that is none rejects, and closes the connection', async () => {
+    for (const side of ['client', 'server'] as const) {
+      const recorder = new NetRecorder()
+      const { transport, peer } = await netConnection('tcp', side, recorder)
+      const options = { tls: { cert: 'none', key: 'none' }, serverSide: side === 'server' } as StartTlsOptions
+      const error = await netError(transport.startTls(options))
+      expect(error).toHaveProperty('code', 'ERR_OSSL_PEM_NO_START_LINE')
+      await Promise.all([recorder.untilEvent('lost'), peer.until(() => peer.ended || peer.closed)])
+      expect(recorder.lostWith).toBe(error)
+    }
+  })
+
+  it('refused for its options, it leaves the connection as it was, and what had come to the reader', async () => {
+    const { port } = await upgrading()
+    const streams = await dial(port)
+    streams.writer.write('one\n')
+    expect(String(await streams.reader.readExactly(1))).toBe('g')
+    await expect(streams.writer.startTls({ ...CLIENT, tlsHandshakeTimeoutMs: 0 })).rejects.toThrow(RangeError)
+    expect(String(await streams.reader.readLine())).toBe('ot one\n')
+    expect(await say(streams, 'two')).toBe('got two\n')
+  })
+
+  it('is one connection to the diagnostics: its number stays, and it is closed once', async () => {
+    const events: ConnectionEvent[] = []
+    const listener = (event: unknown): void => void events.push(event as ConnectionEvent)
+    const channels = ['millrace:connection:open', 'millrace:connection:close']
+    for (const channel of channels) subscribe(channel, listener)
+    netDefer(() => channels.forEach((channel) => unsubscribe(channel, listener)))
+    for (const tlsRequireCloseNotify of [false, true]) {
+      events.length = 0
+      const { port } = await upgrading()
+      const streams = await dial(port)
+      const { id } = streams.writer.transport
+      await say(streams, 'STARTTLS')
+      await streams.writer.startTls({ ...CLIENT, tlsRequireCloseNotify })
+      expect(streams.writer.transport.id).toBe(id)
+      streams.writer.close()
+      await streams.writer.waitClosed()
+      expect(events.filter((event) => event.id === id).map(({ side }) => side)).toEqual(['client', 'client'])
+    }
   })
 
   it('a peer that resets in the middle is a loss like any other', async () => {

@@ -293,6 +293,7 @@ describe('signals (A12)', () => {
   it('throws a ProcessLookupError once the child has exited, and refuses what is no signal', async () => {
     const child = await exec('cat')
     expect(() => child.transport.sendSignal('SIGNOT' as 'SIGINT')).toThrow('Unknown signal: SIGNOT')
+    expect(() => child.transport.sendSignal(999)).toThrow('there is no signal 999')
     child.transport.terminate()
     await child.protocol.untilEvent(`exited -15`)
     for (const send of ['terminate', 'kill'] as const) {

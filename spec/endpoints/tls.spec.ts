@@ -17,6 +17,7 @@ import {
   netError,
   netPromise,
   NetRecorder,
+  netServe,
   netRoundTrip,
   netStop,
   netUnixPath,
@@ -96,6 +97,32 @@ describe('TLS', () => {
     await streams.writer.waitClosed()
   })
 
+  it('goes over a connected socket that is taken over, which needs the name of its server (A53)', async () => {
+    const { port } = await echo()
+    const connected = async (): Promise<net.Socket> => (await netDial({ port }, { reading: false })).socket
+    const unread = await connected()
+    for (const each of [{ tls: clientTls }, { tls: true }, { serverHostname: 'localhost' }]) {
+      await expect(openConnection({ sock: unread, ...each })).rejects.toThrow(TypeError)
+    }
+    expect(unread.destroyed).toBe(false)
+    const streams = await openConnection({ sock: unread, tls: clientTls, serverHostname: 'localhost' })
+    expect(await ping(streams)).toBe('ping\n')
+    expect(streams.writer.getExtraInfo('tlsVersion')).toBe('TLSv1.3')
+    streams.writer.close()
+    await streams.writer.waitClosed()
+    const other = await connected()
+    const error = await netError(openConnection({ sock: other, tls: { ...clientTls, servername: 'other.example' } }))
+    expect(error).toBeInstanceOf(TlsHandshakeError)
+    expect(other.destroyed).toBe(true)
+    const aborted = await connected()
+    const controller = new AbortController()
+    const { signal } = controller
+    const waiting = openConnection({ sock: aborted, tls: clientTls, serverHostname: 'localhost', signal })
+    controller.abort()
+    await expect(waiting).rejects.toBe(signal.reason)
+    expect(aborted.destroyed).toBe(true)
+  })
+
   it('tells of certificate, cipher, version, protocol and name in getExtraInfo (A1)', async () => {
     const connected = netPromise<StreamWriter>()
     const server = await startServer((_reader, writer) => connected.resolve(writer), {
@@ -145,6 +172,11 @@ describe('TLS', () => {
       writer.write('one\ntwo')
       writer.writeEof()
       expect(String(await reader.read())).toBe('one\ntwo')
+      // It is as true of one that is gone, which is no reason for writeEof to throw.
+      const other = await dial(port)
+      other.writer.transport.abort()
+      other.writer.writeEof()
+      expect(other.writer.canWriteEof()).toBe(true)
     })
 
     it('is not before: writeEof throws, and the end of the peer closes (I7, I8)', async () => {
@@ -240,8 +272,22 @@ describe('TLS', () => {
     it('is limited on the server', async () => {
       const { port, reported } = await echo({ tlsHandshakeTimeoutMs: 20 })
       const silent = await netDial({ port })
-      expect((await reported()).message).toMatch('it took too long')
+      const error = await reported()
+      expect(error).toBeInstanceOf(TimeoutError)
+      expect(error.message).toBe(`TLS handshake with 127.0.0.1:${silent.socket.localPort} took longer than 20 ms`)
       await silent.until(() => silent.closed || silent.ended)
+    })
+
+    it.each([Infinity, 2 ** 40])('may be %p', async (tlsHandshakeTimeoutMs) => {
+      for (const tlsRequireCloseNotify of [false, true]) {
+        // oxlint-disable-next-line no-await-in-loop -- each on its own
+        const { port } = await echo({ tlsHandshakeTimeoutMs, tlsRequireCloseNotify })
+        // oxlint-disable-next-line no-await-in-loop
+        const streams = await dial(port, { tlsHandshakeTimeoutMs })
+        // oxlint-disable-next-line no-await-in-loop
+        expect(await ping(streams)).toBe('ping\n')
+        streams.writer.close()
+      }
     })
 
     it('is limited on the client', async () => {
@@ -290,6 +336,24 @@ describe('TLS', () => {
       await expect(echo({ tlsHandshakeTimeoutMs })).rejects.toThrow(RangeError)
       await expect(dial(1, { tlsHandshakeTimeoutMs })).rejects.toThrow(RangeError)
     })
+  })
+
+  it('rejects with what Node says of a certificate that is none', async () => {
+    const { address } = await netServe(() => new NetRecorder())
+    const options = { ...address, host: HOST, tls: { cert: 'none', key: 'none' } }
+    expect(await netError(createConnection(NetRecorder, options))).toHaveProperty('code', 'ERR_OSSL_PEM_NO_START_LINE')
+  })
+
+  it('takes Infinity for no limit of the handshake', async () => {
+    const tlsHandshakeTimeoutMs = Infinity
+    const { port } = await netServe(() => new NetRecorder(), 'tcp', {
+      tls: certified('localhost'),
+      tlsHandshakeTimeoutMs,
+    })
+    const options = { host: HOST, port, tls: { ca }, serverHostname: 'localhost', tlsHandshakeTimeoutMs }
+    const [transport] = await createConnection(NetRecorder, options)
+    expect(transport.getExtraInfo('tlsVersion')).toBe('TLSv1.3')
+    transport.abort()
   })
 
   it('refuses options that make no sense', async () => {

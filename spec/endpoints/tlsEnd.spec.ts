@@ -4,7 +4,16 @@ import { createConnection } from '../../lib/endpoints/connect.ts'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import { ConnectionLostError, TimeoutError } from '../../lib/errors.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
-import { netDefer, netError, netPromise, NetRecorder, netServe, netStop } from '../support/netTools.ts'
+import {
+  netDefer,
+  netError,
+  netProgram,
+  netPromise,
+  NetRecorder,
+  netRoundTrip,
+  netServe,
+  netStop,
+} from '../support/netTools.ts'
 import { itWith, Program } from '../support/program.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
@@ -62,6 +71,56 @@ describe('tlsRequireCloseNotify', () => {
       const { reader } = await openConnection({ host: HOST, port, ...CLIENT })
       expect(String(await reader.read())).toBe('text')
     })
+  })
+
+  it('takes an orderly end for one, however late it is told', async () => {
+    const port = await ending('orderly', 'TLSv1.3', Buffer.alloc(300_000, 7))
+    const recorder = new NetRecorder()
+    recorder.dataReceived = (data) => {
+      NetRecorder.prototype.dataReceived.call(recorder, data)
+      recorder.transport.pauseReading()
+      void netRoundTrip().then(() => recorder.transport.resumeReading())
+    }
+    await createConnection(() => recorder, { host: HOST, port, ...CLIENT, tlsRequireCloseNotify: true })
+    await recorder.untilEvent('lost')
+    expect([recorder.log, recorder.lostWith]).toEqual([['made', 'data', 'eof', 'lost'], null])
+  })
+
+  it('takes an orderly end for one that has come before its turn', async () => {
+    const [first, second] = [new NetRecorder(), new NetRecorder()]
+    const recorders = [first, second]
+    const { port } = await netServe(() => recorders.shift()!, 'tcp', {
+      tls: certified('localhost'),
+      tlsRequireCloseNotify: true,
+      maxConnections: 1,
+    })
+    const [holder] = await createConnection(NetRecorder, { host: HOST, port, ...CLIENT })
+    await first.untilEvent('made')
+    const [waiting] = await createConnection(NetRecorder, { host: HOST, port, ...CLIENT })
+    waiting.write('text')
+    waiting.close()
+    await netRoundTrip()
+    holder.close()
+    await second.untilEvent('lost')
+    expect([second.log, second.text, second.lostWith]).toEqual([['made', 'data', 'eof', 'lost'], 'text', null])
+  })
+
+  it('leaves half of a connection open (A77)', async () => {
+    const recorder = new NetRecorder()
+    recorder.keepOpen = true
+    const { port } = await netServe(() => recorder, 'tcp', { tls: certified('localhost'), tlsRequireCloseNotify: true })
+    const { reader, writer } = await openConnection({ host: HOST, port, ...CLIENT, tlsRequireCloseNotify: true })
+    writer.write('question')
+    writer.writeEof()
+    await recorder.untilEvent('eof')
+    // The end of the system's connection has come as well by then.
+    await netRoundTrip()
+    recorder.transport.write(Buffer.alloc(1_000_000, 1))
+    recorder.transport.close()
+    expect(await reader.read()).toHaveLength(1_000_000)
+    writer.close()
+    await Promise.all([writer.waitClosed(), recorder.untilEvent('lost')])
+    expect([recorder.text, recorder.lostWith]).toEqual(['question', null])
   })
 
   it('is told to a reader behind what had come, and not while reading is paused', async () => {
@@ -182,6 +241,44 @@ describe('tlsShutdownTimeoutMs (A74, A75, D21)', () => {
     expect(lost.message).toMatch(/not closed within 50 ms after 0 bytes in and \d+ out \(\d+ unsent\)/)
     expect(unsent).toBeGreaterThan(0)
     expect(recorder.count('lost')).toBe(1)
+  })
+
+  it('is not waited for where the peer has ended first', async () => {
+    const recorder = new NetRecorder()
+    const server = await createServer(() => recorder, { host: HOST, tls: certified('localhost') })
+    netStop(server)
+    const streams = await openConnection({ host: HOST, port: server.sockets[0]!.port, ...CLIENT })
+    await recorder.untilEvent('made')
+    const socket = recorder.transport.getExtraInfo('socket') as net.Socket
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    streams.writer.writeEof()
+    await recorder.untilEvent('lost')
+    await closed
+    expect(await streams.reader.read()).toHaveLength(0)
+    streams.writer.close()
+  })
+
+  it.each(['', 'tlsRequireCloseNotify: true'])('holds up no process that has closed (%s)', async (option) => {
+    // It never ends its side.
+    const server = tls.createServer({ ...certified('localhost'), allowHalfOpen: true }, (secured) => {
+      secured.resume().on('error', () => {})
+      netDefer(() => secured.destroy())
+    })
+    await new Promise<void>((resolve) => server.listen(0, HOST, resolve))
+    netDefer(() => server.close())
+    const program = netProgram(`
+      import { createConnection } from 'millrace'
+      const [transport] = await createConnection(() => ({ connectionLost() { at = performance.now() } }), {
+        host: '127.0.0.1',
+        port: ${(server.address() as net.AddressInfo).port},
+        tls: { ca: ${JSON.stringify(ca.toString())} },
+        serverHostname: 'localhost',
+        ${option}
+      })
+      let at
+      process.on('exit', () => console.log(performance.now() - at < 1000))
+      transport.close()`)
+    expect(await program.ended).toEqual({ code: 0, stdout: 'true\n', stderr: '' })
   })
 
   it('gives a peer that goes on reading its time', async () => {

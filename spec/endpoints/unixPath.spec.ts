@@ -47,6 +47,23 @@ describe('listening on a path (A55, N11)', () => {
     expect(lstatSync(path).isSocket()).toBe(true)
   })
 
+  it('lets one of several that come at once have it', async () => {
+    for (let round = 0; round < 5; round++) {
+      const path = netUnixPath()
+      // oxlint-disable-next-line no-await-in-loop -- each on its own
+      await stale(path)
+      // oxlint-disable-next-line no-await-in-loop
+      const outcomes = await Promise.allSettled([listen(path), listen(path), listen(path)])
+      expect(outcomes.map(({ status }) => status).toSorted((a, b) => a.localeCompare(b))).toEqual([
+        'fulfilled',
+        'rejected',
+        'rejected',
+      ])
+      // oxlint-disable-next-line no-await-in-loop
+      await netDial({ path })
+    }
+  })
+
   it('leaves one that lives, and it goes on', async () => {
     const path = netUnixPath()
     await listen(path)

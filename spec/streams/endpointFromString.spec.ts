@@ -307,8 +307,8 @@ describe('endpointFromString (C13)', () => {
       TypeError,
       'stdio: has no idleTimeout',
     )
-    const missing = endpointFromString(`tls://127.0.0.1:0?cert=/nowhere.crt&key=/nowhere.key`)
-    await expect(missing.startServer()).rejects.toThrow(/ENOENT.*\/nowhere/)
+    const missing = endpointFromString(`tls://127.0.0.1:0?cert=/no+where.crt&key=/no+where.key`)
+    await expect(missing.startServer()).rejects.toThrow(/ENOENT.*\/no\+where/)
     await rejects(
       endpointFromString(`tls://h:0?servername=x&${identity}`).startServer(),
       TypeError,

@@ -17,6 +17,13 @@ describe('JoinedDuplex', () => {
     expect(joined.errored).toBeNull()
   })
 
+  it('ends also if its source had ended before', async () => {
+    const from = new PassThrough({ autoDestroy: false })
+    from.resume().end()
+    await once(from, 'end')
+    expect(await new JoinedDuplex(from).toArray()).toEqual([])
+  })
+
   it('is not writable without a Writable', () => {
     const joined = new JoinedDuplex(new PassThrough())
     expect([joined.readable, joined.writable]).toEqual([true, false])

@@ -5,7 +5,19 @@ import { createServer } from '../../lib/endpoints/listen.ts'
 import { BufferedProtocol, Protocol, type AnyProtocol } from '../../lib/protocol.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { readInto } from '../../lib/transports/readInto.ts'
-import { netConnection, netDefer, netDial, netListen, netPromise, netServe, NetWatched } from '../support/netTools.ts'
+import {
+  netConnection,
+  netDefer,
+  netDial,
+  netListen,
+  netPromise,
+  NetRecorder,
+  netRoundTrip,
+  netServe,
+  netTurns,
+  NetWatched,
+  type NetPeer,
+} from '../support/netTools.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
 const HOST = '127.0.0.1'
@@ -285,6 +297,121 @@ describe('memory that is asked for ahead', () => {
     expect(made).toHaveLength(3)
     for (const each of made) expect(contents.some((content) => content.equals(each.bytes))).toBe(true)
     expect(new Set(made.map(({ parts }) => parts[0]![0])).size).toBe(3)
+  })
+})
+
+describe('memory that was lent', () => {
+  /** A connection on which bytes have come in bulk: the memory of its protocol is lent for the next. */
+  async function lending(blocks: Blocks): Promise<{ peer: NetPeer; lent: () => Buffer }> {
+    let lent!: Buffer
+    const ask = blocks.getBuffer.bind(blocks)
+    blocks.getBuffer = (hint) => {
+      const memory = ask(hint) as Buffer
+      if (hint === -1) lent = memory
+      return memory
+    }
+    const { peer } = await netConnection('tcp', 'server', blocks, { reading: false })
+    peer.socket.write(bulk.subarray(0, 30_000))
+    await blocks.until(() => blocks.received === 30_000)
+    await netTurns()
+    return { peer, lent: () => lent }
+  }
+
+  it('is not written to when another protocol has come', async () => {
+    const blocks = new Blocks()
+    const { peer, lent } = await lending(blocks)
+    const next = new NetRecorder()
+    blocks.transport.setProtocol(next)
+    peer.socket.write(bulk.subarray(0, 1000))
+    await next.until(() => next.size === 1000)
+    expect(Buffer.concat(next.chunks).equals(bulk.subarray(0, 1000))).toBe(true)
+    expect(lent().every((byte) => byte === 0)).toBe(true)
+    // Back again, it is lent anew.
+    blocks.transport.setProtocol(blocks)
+    peer.socket.end(bulk)
+    await blocks.ended
+    expect(blocks.bytes.subarray(30_000).equals(bulk)).toBe(true)
+    expect(blocks.direct).toBeGreaterThan(10)
+  })
+
+  it('is not written to after connectionLost, though what comes is dropped in the background', async () => {
+    const blocks = new Blocks(20_000)
+    const { peer, lent } = await lending(blocks)
+    blocks.transport.pauseReading()
+    blocks.transport.write(bulk.subarray(0, 200_000))
+    blocks.transport.close()
+    await blocks.ended
+    peer.socket.write(bulk)
+    await netRoundTrip()
+    expect(lent().every((byte) => byte === 0)).toBe(true)
+    // All of it is dropped, and not only the first piece: else the answer would be lost to a reset.
+    peer.socket.end()
+    peer.read()
+    await peer.until(() => peer.closed)
+    expect([peer.error, peer.size]).toEqual([undefined, 200_000])
+  })
+
+  it('is not lent as long as there are bytes that have come before', async () => {
+    // Taken over in the middle of reading: what was read waits for a turn, and more comes meanwhile.
+    const { address, accepted } = await netListen('tcp')
+    const socket = net.connect({ ...(address as { port: number }), host: HOST })
+    socket.pause()
+    const peer = await accepted()
+    peer.socket.end(bulk)
+    await netRoundTrip()
+    // A message in one block, each part behind the last.
+    const block = Buffer.alloc(bulk.length)
+    let filled = 0
+    const end = netPromise()
+    const message: AnyProtocol = {
+      getBuffer: () => block.subarray(filled),
+      bufferUpdated: (n) => void (filled += n),
+      connectionLost: () => end.resolve(),
+    }
+    socket.once('readable', () => void createConnection(() => message, { sock: socket }))
+    await end.promise
+    expect(filled).toBe(bulk.length)
+    expect(block.equals(bulk)).toBe(true)
+  })
+
+  it('must be of bytes: what is not is fatal, and not filled', async () => {
+    class Words extends Blocks {
+      override getBuffer(hint: number): Uint8Array {
+        return hint === -1 ? (new ArrayBuffer(1000) as unknown as Uint8Array) : super.getBuffer(hint)
+      }
+    }
+    const words = new Words()
+    const { peer } = await netConnection('tcp', 'server', words)
+    peer.socket.end(bulk)
+    await words.ended
+    expect(words.bytes.equals(bulk)).toBe(true)
+  })
+
+  it.each([false, true])('is no obstacle to startTls (tlsRequireCloseNotify: %s)', async (tlsRequireCloseNotify) => {
+    const [near, far] = [new Blocks(), new Blocks()]
+    class Near extends Blocks {
+      constructor() {
+        super()
+        return near as Near
+      }
+    }
+    const { port } = await netServe(() => far)
+    const [transport] = await createConnection(Near, { host: HOST, port })
+    const options = { tlsRequireCloseNotify }
+    const plain = bulk.subarray(0, 40_000)
+    transport.write(plain)
+    await far.until(() => far.received === plain.length)
+    const [client, server] = await Promise.all([
+      transport.startTls({ ...options, tls: { ca }, serverHostname: 'localhost' }),
+      far.transport.startTls({ ...options, tls: certified('localhost'), serverSide: true }),
+    ])
+    server.write(bulk)
+    client.write(bulk)
+    await Promise.all([far.until(() => far.received === 3_040_000), near.until(() => near.received === 3_000_000)])
+    expect(near.bytes.equals(bulk)).toBe(true)
+    expect(far.bytes.equals(Buffer.concat([plain, bulk]))).toBe(true)
+    client.close()
+    await Promise.all([near.ended, far.ended])
   })
 })
 

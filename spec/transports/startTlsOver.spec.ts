@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ConnectionEvent } from '../../lib/diagnostics.ts'
 import { connectDuplex } from '../../lib/endpoints/connectDuplex.ts'
 import { ConnectionLostError, InvalidStateError, TlsHandshakeError } from '../../lib/errors.ts'
 import { Protocol, type AnyProtocol } from '../../lib/protocol.ts'
@@ -8,7 +10,7 @@ import { RecordingProtocol } from '../../lib/testing/recordingProtocol.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { LoggingTransport } from '../../lib/transports/loggingTransport.ts'
 import { CrossedDuplex } from '../support/crossedDuplexes.ts'
-import { netError } from '../support/netTools.ts'
+import { netDefer, netError, netTurns } from '../support/netTools.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 
 const CLIENT = { tls: { ca }, serverHostname: 'localhost' } as const
@@ -22,7 +24,7 @@ const kinds: [name: string, plain: Plain][] = [
   ['a memory pair', async (client, server) => Promise.resolve(memoryPair(client, server, silent))],
   [
     'a memory pair of small pipes',
-    async (client, server) => Promise.resolve(memoryPair(client, server, { ...silent, pipeSize: 100, chunkSize: 7 })),
+    async (client, server) => Promise.resolve(memoryPair(client, server, { ...silent, pipeSize: 1000, chunkSize: 97 })),
   ],
   [
     "streams of Node's",
@@ -150,6 +152,42 @@ describe.each(kinds)('startTls over %s', (_name, plain) => {
     expect(client.lost).toBeInstanceOf(ConnectionLostError)
     expect(client.events).toEqual(['connectionMade', 'connectionLost'])
   })
+})
+
+it('after writeEof() rejects: nothing can be said any more', async () => {
+  const [client, server] = [new RecordingProtocol(), new RecordingProtocol()]
+  const [near] = memoryPair(client, server, silent)
+  near.writeEof()
+  expect(await netError(near.startTls(CLIENT))).toBeInstanceOf(TlsHandshakeError)
+  await client.untilEvent('connectionLost')
+  server.transport.abort()
+})
+
+it('is lost for the reason for which what it lies on is, which is no bug', async () => {
+  const [client, server] = [new RecordingProtocol(), new RecordingProtocol()]
+  const errors: unknown[] = []
+  const onConnectionError = (error: unknown): void => void errors.push(error)
+  const plain: Plain = async (a, b) => Promise.resolve(memoryPair(a, b, { onConnectionError }))
+  const [, far] = await secured(plain, client, server)
+  far.abort({ reset: true })
+  await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
+  expect(client.lost).toBeInstanceOf(ConnectionLostError)
+  expect(client.lost!.message).toMatch(/^connection with memory:\d+ lost: reset by the peer$/)
+  expect(server.lost).toBeNull()
+  expect(errors).toEqual([])
+})
+
+it('is one connection to the diagnostics: closed once', async () => {
+  const closed: unknown[] = []
+  const listener = (event: unknown): void => void closed.push((event as ConnectionEvent).id)
+  subscribe('millrace:connection:close', listener)
+  netDefer(() => unsubscribe('millrace:connection:close', listener))
+  const [client, server] = [new RecordingProtocol(), new RecordingProtocol()]
+  const [a, b] = await secured(kinds[0]![1], client, server)
+  a.close()
+  await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
+  await netTurns()
+  for (const { id } of [a, b]) expect(closed.filter((each) => each === id)).toHaveLength(1)
 })
 
 it('streams go over to TLS without a network', async () => {
