@@ -65,6 +65,25 @@ describe('FakeClock', () => {
     await loop
   })
 
+  it('waits for an answer that takes many turns, before it runs the next timer', async () => {
+    using clock = new FakeClock()
+    const [client, server] = memoryStreams({}, { chunkSize: 1 })
+    libClock.setTimeout(() => server.writer.write(`${'x'.repeat(200)}\n`), 100)
+    const read = client.reader.readLine({ timeoutMs: 101 })
+    await clock.advance(200)
+    expect(await read).toHaveLength(201)
+  })
+
+  it('does not wait for ever for what never rests', async () => {
+    using clock = new FakeClock()
+    let over = false
+    const restless = (): void => void (over || setImmediate(restless))
+    restless()
+    await clock.advance(1)
+    over = true
+    expect(clock.now).toBe(1)
+  })
+
   it('counts from where the real clock was, so that no time goes backwards', async () => {
     const before = libClock.now()
     using clock = new FakeClock()
