@@ -156,6 +156,7 @@ function dial<P extends AnyProtocol>(
     socket.connect(connect as net.TcpSocketConnectOpts, onConnect)
   } catch (error) {
     // Arguments that Node refuses, such as a port out of range.
+    socket.destroy()
     waiter.reject(error)
   }
   // A cancelled attempt may still fail.
