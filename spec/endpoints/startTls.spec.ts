@@ -182,7 +182,7 @@ describe('startTls (A47, A59, D11)', () => {
     server.close()
     await server.waitClosed()
 
-    const silent = net.createServer()
+    const silent = net.createServer((socket) => netDefer(() => socket.destroy()))
     await new Promise<void>((resolve) => silent.listen(0, HOST, resolve))
     netDefer(() => silent.close())
     const { reader, writer } = await dial((silent.address() as net.AddressInfo).port)
