@@ -14,6 +14,7 @@ const peers = [
   node('FramedProtocol', 'framed.mjs', 'protocol'),
   node('await readMessage + drain', 'framed.mjs', 'await'),
   node('for await + drain', 'framed.mjs', 'for await'),
+  node('MessageStream', 'framed.mjs', 'messages'),
   node('tryReadMessage', 'framed.mjs', 'try'),
   node('frame-stream', 'frame-stream.mjs'),
   node('it-length-prefixed', 'it-length-prefixed.mjs'),

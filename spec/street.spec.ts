@@ -6,6 +6,7 @@ const street = [
   ['errors', 'clock', 'frameEvents', 'diagnostics', 'wait', 'bytes'],
   ['tlsOptions', 'transport', 'protocol'],
   ['transports'],
+  ['layers'],
   ['endpoints'],
   ['streams'],
   ['framing'],
@@ -22,7 +23,7 @@ const files = readdirSync(lib, { recursive: true })
 const roomOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/, '')
 
 // Rooms that may use Node's own modules (of tlsOptions only the types). Framing and protobuf must also run in a browser.
-const nodeRooms = new Set(['tlsOptions', 'diagnostics', 'transports', 'endpoints', 'compression', 'testing'])
+const nodeRooms = new Set(['tlsOptions', 'diagnostics', 'transports', 'layers', 'endpoints', 'compression', 'testing'])
 // Folders and files of other rooms that may, too.
 const nodePlaces = ['streams/interop/']
 const mayUseNode = (file: string): boolean =>
@@ -86,7 +87,7 @@ describe('the street', () => {
     const turn = /\(callback\) => setTimeout\(callback, 0\)/
     const others = files
       // A capture tells the time of the day.
-      .filter((file) => !['clock.ts', 'transports/pcapFile.ts'].includes(file) && roomOf(file) !== 'testing')
+      .filter((file) => !['clock.ts', 'layers/pcapFile.ts'].includes(file) && roomOf(file) !== 'testing')
       .flatMap((file) =>
         readFileSync(join(lib, file), 'utf8')
           .split('\n')

@@ -1,5 +1,6 @@
 // millrace: framed echo, by the style named on the command line.
 import { createServer, startServer } from 'millrace'
+import { startMessageServer } from 'millrace/messages'
 import { FramedProtocol, framed, lengthPrefixed } from 'millrace/framing'
 
 const where = { host: '127.0.0.1', port: 0 }
@@ -39,6 +40,20 @@ const styles = {
         writer.close()
       },
       { ...where, ...framed(codec) },
+    ),
+  messages: () =>
+    startMessageServer(
+      async (stream) => {
+        for (;;) {
+          const message = await stream.readMessage()
+          if (message === undefined) break
+          stream.writeMessage(message)
+          await stream.drain()
+        }
+        stream.close()
+      },
+      codec,
+      where,
     ),
   try: () =>
     startServer(

@@ -1,6 +1,6 @@
 import type { AnyProtocol } from '../protocol.ts'
 import type { Transport } from '../transport.ts'
-import { stackLayers, type Layer } from '../transports/layer.ts'
+import { stackLayers, type Layer } from '../layers/layer.ts'
 import type { TransportOwner } from '../transports/transportOwner.ts'
 
 /**

@@ -35,6 +35,8 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
   #failed = false
   /** Something has changed that the loop has to look at. */
   #switched = false
+  /** What has come is delivered also on a connection that is gone. */
+  #lost = false
   /** Who follows, from `switchProtocol` on. */
   #successor: Partial<Protocol> | undefined
   #handedOver = false
@@ -165,6 +167,13 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
     if (this.#endIsDue && !this.#deliverEnd()) this.transport.close()
   }
 
+  /** For a `connectionLost` that wants the messages that a pause still holds back: delivers them from inside. */
+  protected deliverHeld(): void {
+    this.#lost = true
+    this.#paused = false
+    if (!this.#delivering && !this.#handedOver) this.#deliver()
+  }
+
   override connectionMade(transport: Transport): void {
     this.#transport = transport
   }
@@ -264,7 +273,7 @@ export abstract class FramedProtocol<In, Out = In> extends Protocol {
 
   #deliverMessages(queue: ByteQueue, transport: Transport): void {
     const codec = this.#getCodec()
-    while (!this.#paused && !this.#switched && !this.#failed && !transport.isClosing()) {
+    while (!this.#paused && !this.#switched && !this.#failed && (!transport.isClosing() || this.#lost)) {
       const before = queue.length
       let message: In | undefined
       try {

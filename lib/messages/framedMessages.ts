@@ -55,7 +55,12 @@ export class FramedMessages<In, Out = In> extends FramedProtocol<In, Out> {
   }
 
   override connectionLost(error: Error | null): void {
-    this.#protocol.connectionLost?.(error)
+    try {
+      // It is no close of ours: what came before can still be read.
+      if (error !== null) this.deliverHeld()
+    } finally {
+      this.#protocol.connectionLost?.(error)
+    }
   }
 }
 

@@ -10,7 +10,7 @@ export interface MemoryMessageOptions<M> extends MessageStreamOptions {
 
 /**
  * Two message streams connected in one process, for tests: `client` receives what `server` sends. A message may be any
- * value; it is handed over as it is, in the next turn. They pause, close and get lost as others do.
+ * value but `undefined`; it is handed over as it is, in the next turn. They pause, close and get lost as others do.
  */
 export function memoryMessageStreams<M, N = M>(
   options: MemoryMessageOptions<M | N> = {},

@@ -52,7 +52,7 @@ export class MemoryMessageTransport<In, Out> extends MessageTransport<In, Out> {
     this.#protocol = protocol
     this.#sizeOf = sizeOf
     this.#report = report
-    this.#flow = new FlowControlMixin(this as never, report)
+    this.#flow = new FlowControlMixin(this, report)
   }
 
   /** Calls `connectionMade`; messages are delivered from the next turn on. */
@@ -80,7 +80,8 @@ export class MemoryMessageTransport<In, Out> extends MessageTransport<In, Out> {
   }
 
   override send(message: Out): void {
-    if (this.#closing) return writeAfterClose(this as never, ++this.#sendsAfterClose)
+    if (message === undefined) throw new TypeError('a message may be anything but undefined')
+    if (this.#closing) return writeAfterClose(this, ++this.#sendsAfterClose)
     this.#unsent.push(message, this.#sizeOf(message))
     if (this.#other.#gone) return this.#lose(this.#broken())
     this.#other.#requestDelivery()
@@ -118,7 +119,7 @@ export class MemoryMessageTransport<In, Out> extends MessageTransport<In, Out> {
   /** With `reset` the other end loses the connection at once. */
   override abort({ reset = false }: AbortOptions = {}): void {
     this.#lose(null)
-    if (reset) this.#other.#lose(this.#other.#lostTo('reset by the peer'))
+    if (reset && !this.#gone) this.#other.#lose(this.#other.#lostTo('reset by the peer'))
   }
 
   #requestDelivery(): void {

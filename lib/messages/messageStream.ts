@@ -7,6 +7,7 @@
  */
 import { ConnectionLostError, InvalidStateError, NotImplementedError, type PeerName } from '../errors.ts'
 import { peerOf, type AbortOptions, type BufferLimits, type ExtraInfo } from '../transport.ts'
+import { writeMarks } from '../transports/flowControlMixin.ts'
 import { abortedOnEntry, DONE, handled, nextTurn, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
 import { EventQueue } from './eventQueue.ts'
 import { MessageQueue } from './messageQueue.ts'
@@ -59,6 +60,8 @@ export class MessageStream<In, Out = In, Event = unknown> implements AsyncIterab
   constructor({ readBufferLimits, writeBufferLimits, eventsBacklog }: MessageStreamOptions = {}) {
     this.events = new EventQueue(eventsBacklog ?? DEFAULT_EVENTS_BACKLOG)
     this.setReadBufferLimits(readBufferLimits)
+    // Now, and not by the first connection.
+    writeMarks(writeBufferLimits)
     this.#writeBufferLimits = writeBufferLimits
   }
 
@@ -260,7 +263,7 @@ export class MessageStream<In, Out = In, Event = unknown> implements AsyncIterab
     return this.#transport
   }
 
-  /** Sends what is written, then closes. What has come can still be read. To wait for the end: {@link waitClosed}. */
+  /** Sends what is written, then closes. What is {@link buffered} can still be read. To wait for the end: {@link waitClosed}. */
   close(): void {
     this.transport.close()
   }

@@ -28,7 +28,10 @@ export abstract class MessageTransport<In, Out = In> extends BaseTransport<Parti
     notImplemented(this, 'abort')
   }
 
-  /** Stops the delivery of messages, and holds the peer back if the transport can; else it may drop what comes. */
+  /**
+   * Stops the delivery of messages, and holds the peer back if the transport can; else it may drop what comes. Messages
+   * that it holds may still be delivered just before a `connectionLost` with an error.
+   */
   pauseReading(): void {
     notImplemented(this, 'pauseReading')
   }

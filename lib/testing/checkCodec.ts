@@ -3,9 +3,10 @@ import { encodeMessage, resolveSource, type Codec, type Source } from '../framin
 import { MessageDecoder } from '../framing/messageDecoder.ts'
 
 /**
- * Checks that a codec gives back `messages`, as `deepStrictEqual` compares them (frames come back as Buffers), from what it makes of them: in every
- * split of the bytes in two, byte by byte, and all at once; that it takes nothing for an incomplete message; and that
- * a stream cut off inside a message is an error after the messages before it. Throws an AssertionError.
+ * Checks that a codec gives back `messages`, as `deepStrictEqual` compares them (frames come back as Buffers), from what
+ * it makes of them: in every split of the bytes in two, byte by byte, and all at once; that it takes nothing for an
+ * incomplete message; and that a stream cut off inside a message is an error after the messages before it. Throws an
+ * AssertionError.
  *
  * `messages` should be few and short: the work grows with the square of their bytes. Set `endless` for a codec whose
  * messages may end with the stream.

@@ -40,6 +40,7 @@ export const halfCloseableChecks: readonly TransportCheck<MakePair>[] = [
     throws(() => client.transport.write('more'), InvalidStateError)
     await server.untilEvent('eofReceived')
     strictEqual(server.data.toString(), 'question')
+    await turns()
     strictEqual(server.transport.isClosing(), false)
     server.transport.write('answer')
     server.transport.close()
@@ -48,6 +49,7 @@ export const halfCloseableChecks: readonly TransportCheck<MakePair>[] = [
     strictEqual(client.lost, null)
     await server.untilEvent('connectionLost')
     strictEqual(server.lost, null)
+    deepStrictEqual(server.events, ['connectionMade', 'dataReceived', 'eofReceived', 'connectionLost'])
   }),
 
   check('closes by itself after the end of the stream, unless eofReceived() says no', async (client, server) => {

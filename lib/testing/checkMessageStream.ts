@@ -3,6 +3,7 @@ import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/s
 import { ConnectionLostError, InvalidStateError, TimeoutError } from '../errors.ts'
 import type { MessageStream } from '../messages/messageStream.ts'
 import { nextTurn } from '../wait.ts'
+import { patiently, turns } from './transportCheck.ts'
 
 /** Whatever its events are. */
 type Stream<In, Out> = MessageStream<In, Out, any> // oxlint-disable-line typescript/no-explicit-any
@@ -195,6 +196,49 @@ export const messageStreamChecks: readonly MessageStreamCheck[] = [
     await rejects(b.stream.drain(), ConnectionLostError)
   }),
 
+  check('closed by us, delivers nothing of what comes then', async (a, b) => {
+    a.write()
+    b.stream.close()
+    strictEqual(await b.read(), undefined)
+  }),
+
+  check(
+    'aborted, drops what is unsent',
+    async (a, b) => {
+      b.stream.setReadBufferLimits({ high: 1000, low: 0 })
+      const written = await a.clog()
+      a.stream.abort()
+      await a.stream.waitClosed()
+      let read = 0
+      try {
+        while ((await b.read()) !== undefined) read++
+      } catch (error) {
+        // It may be that a message was cut in two.
+        if (error instanceof TimeoutError) throw error
+      }
+      ok(read < written, 'everything arrived in spite of abort()')
+    },
+    false,
+  ),
+
+  check('is told that it is lost once, and not from inside abort()', async (a) => {
+    const { stream } = a
+    let losses = 0
+    const connectionLost = stream.connectionLost.bind(stream)
+    stream.connectionLost = (error) => {
+      losses++
+      connectionLost(error)
+    }
+    stream.abort()
+    stream.close()
+    stream.abort()
+    strictEqual(losses, 0)
+    await stream.waitClosed()
+    stream.abort()
+    await turns()
+    strictEqual(losses, 1)
+  }),
+
   check('aborted, ends what waits: the read, the events, waitClosed', async (a) => {
     const waits = [a.stream.readMessage(), a.stream.readEvent(), a.stream.waitClosed()]
     a.stream.abort()
@@ -211,8 +255,10 @@ export const messageStreamChecks: readonly MessageStreamCheck[] = [
       // Something must be lost: not every transport can reset.
       a.stream.setReadBufferLimits({ high: 1000, low: 0 })
       await b.clog()
+      const drain = b.stream.drain()
       a.stream.abort({ reset: true })
       await rejects(b.stream.waitClosed(), ConnectionLostError)
+      await rejects(drain, ConnectionLostError)
       ok(b.stream.exception() instanceof ConnectionLostError)
       strictEqual(await b.read(), 0)
       await rejects(b.stream.readMessage(), ConnectionLostError)
@@ -235,6 +281,18 @@ export const messageStreamChecks: readonly MessageStreamCheck[] = [
     await rest
   }),
 
+  check(
+    'sends nothing of what is written while it closes',
+    async (a, b) => {
+      a.write()
+      a.stream.close()
+      a.write()
+      strictEqual(await b.read(), 0)
+      strictEqual(await b.read(), undefined)
+    },
+    false,
+  ),
+
   check('drops what is written while it closes, and disposes of itself', async (a) => {
     a.stream.close()
     a.write()
@@ -256,10 +314,10 @@ function check(
     async run(test) {
       const streams = await test.connect()
       try {
-        await run(new End(streams[0], test), new End(streams[1], test))
+        await patiently(() => run(new End(streams[0], test), new End(streams[1], test)))
       } finally {
         for (const stream of streams) stream.abort()
-        await Promise.all(streams.map((stream) => stream.waitClosed().catch(() => {})))
+        await patiently(() => Promise.all(streams.map((stream) => stream.waitClosed().catch(() => {}))))
       }
     },
   }

@@ -4,6 +4,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/strict'
 import { ConnectionLostError } from '../errors.ts'
 import { BufferedProtocol } from '../protocol.ts'
+import type { Transport } from '../transport.ts'
 import { nextTurn } from '../wait.ts'
 import { RecordingProtocol } from './recordingProtocol.ts'
 import {
@@ -12,6 +13,7 @@ import {
   clog,
   count,
   hangUp,
+  patiently,
   pattern,
   sendInPieces,
   taken,
@@ -36,6 +38,8 @@ export const oneWayChecks: readonly TransportCheck<MakeOneWay>[] = [
       strictEqual(end.transport.getProtocol(), end)
     }
     strictEqual(server.transport.isReading(), true)
+    strictEqual(client.transport.getExtraInfo('no such key'), null)
+    strictEqual(client.transport.getExtraInfo('no such key', 'default'), 'default')
   }),
 
   check('delivers all bytes in order, whatever the sizes of the writes', async (client, server) => {
@@ -89,7 +93,13 @@ export const oneWayChecks: readonly TransportCheck<MakeOneWay>[] = [
     server.transport.resumeReading()
     deepStrictEqual(server.events, ['connectionMade'], 'delivered from inside resumeReading()')
     await server.untilBytes(9)
+    client.transport.write(', and again')
+    server.transport.pauseReading()
+    await turns(20)
     strictEqual(server.data.toString(), 'held back')
+    server.transport.resumeReading()
+    await server.untilBytes(20)
+    strictEqual(server.data.toString(), 'held back, and again')
   }),
 
   check('computes the marks of the write buffer, and refuses bad ones', async ({ transport }) => {
@@ -108,15 +118,22 @@ export const oneWayChecks: readonly TransportCheck<MakeOneWay>[] = [
   check(
     'tells a writer to pause above the high mark and to resume at the low one, once each',
     async (client, server) => {
-      client.transport.setWriteBufferLimits({ high: 100_000, low: 10_000 })
+      client.transport.setWriteBufferLimits({ high: 1_000_000, low: 10_000 })
+      const sizes: Partial<Record<'pauseWriting' | 'resumeWriting', number>> = {}
+      for (const name of ['pauseWriting', 'resumeWriting'] as const) {
+        client[name] = () => {
+          sizes[name] = client.transport.getWriteBufferSize()
+          RecordingProtocol.prototype[name].call(client)
+        }
+      }
       const written = await clog(client, server)
-      ok(client.transport.getWriteBufferSize() > 100_000, 'paused, but the buffer is not above the high mark')
+      ok(sizes.pauseWriting! > 1_000_000, `paused at ${sizes.pauseWriting}, which is not above the high mark`)
       client.transport.write('more')
-      client.transport.setWriteBufferLimits({ high: 50_000, low: 5000 })
+      client.transport.setWriteBufferLimits({ high: 500_000, low: 5000 })
       strictEqual(count(client.events, 'pauseWriting'), 1)
       server.transport.resumeReading()
       await client.untilEvent('resumeWriting')
-      ok(client.transport.getWriteBufferSize() <= 5000, 'resumed, but the buffer is above the low mark')
+      ok(sizes.resumeWriting! <= 5000, `resumed at ${sizes.resumeWriting}, which is above the low mark`)
       await server.untilBytes(written + 4)
       await taken(client)
       strictEqual(count(client.events, 'resumeWriting'), 1)
@@ -145,6 +162,9 @@ export const oneWayChecks: readonly TransportCheck<MakeOneWay>[] = [
       if (written % (1024 * 1024) === 0) await nextTurn()
       ok(written < 1024 * 1024 * 1024, 'a gigabyte was written to a peer that does not read, and all of it was taken')
     }
+    strictEqual(count(client.events, 'pauseWriting'), 0)
+    client.transport.setWriteBufferLimits()
+    strictEqual(count(client.events, 'pauseWriting'), 1, 'above a mark that was set, but not told to pause')
     const order: string[] = []
     const flushes = ['first', 'second'].map((name) => client.transport.flush().then(() => order.push(name)))
     const cancelled = new AbortController()
@@ -180,6 +200,16 @@ export const oneWayChecks: readonly TransportCheck<MakeOneWay>[] = [
     deepStrictEqual(client.events, ['connectionMade', 'pauseWriting', 'connectionLost'])
   }),
 
+  check('sends also what was held back before it closes, and does not resume meanwhile', async (client, server) => {
+    const written = await clog(client, server)
+    client.transport.close()
+    server.transport.resumeReading()
+    await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
+    strictEqual(server.length, written)
+    deepStrictEqual([client.lost, server.lost], [null, null])
+    deepStrictEqual(client.events, ['connectionMade', 'pauseWriting', 'connectionLost'])
+  }),
+
   check('sends what was written before it closes, then loses both ends cleanly', async (client, server) => {
     const bytes = pattern(3_000_000)
     client.transport.write(bytes)
@@ -192,6 +222,8 @@ export const oneWayChecks: readonly TransportCheck<MakeOneWay>[] = [
     strictEqual(client.lost, null)
     strictEqual(server.lost, null)
     deepStrictEqual(server.events, ['connectionMade', 'dataReceived', 'eofReceived', 'connectionLost'])
+    deepStrictEqual([client.transport.isClosing(), server.transport.isClosing()], [true, true])
+    strictEqual(server.transport.isReading(), false)
   }),
 
   check(
@@ -286,19 +318,67 @@ export const oneWayChecks: readonly TransportCheck<MakeOneWay>[] = [
   },
 
   {
+    name: 'goes on where pauseWriting, resumeWriting or connectionLost throws',
+    run: (makePair) => {
+      class Failing extends RecordingProtocol {
+        override pauseWriting(): void {
+          super.pauseWriting()
+          throw new Error('cannot pause')
+        }
+        override resumeWriting(): void {
+          super.resumeWriting()
+          throw new Error('cannot resume')
+        }
+        override connectionLost(error: Error | null): void {
+          super.connectionLost(error)
+          throw new Error('cannot part')
+        }
+      }
+      return withPair(
+        makePair,
+        async (client, server) => {
+          const written = await clog(client, server)
+          server.transport.resumeReading()
+          await client.untilEvent('resumeWriting')
+          await server.untilBytes(written)
+          strictEqual(client.transport.isClosing(), false)
+          client.transport.close()
+          await Promise.all([client.untilEvent('connectionLost'), server.untilEvent('connectionLost')])
+          deepStrictEqual([client.lost, server.lost], [null, null])
+        },
+        [new Failing(), new RecordingProtocol()],
+      )
+    },
+  },
+
+  {
     name: 'fills the buffers of a BufferedProtocol, whatever their size',
     run: async (makePair) => {
       const parts: Buffer[] = []
       const memory = Buffer.alloc(1000)
+      let overrun = false
       let lost = (): void => {}
       const ended = new Promise<void>((resolve) => (lost = resolve))
       class Buffered extends BufferedProtocol {
+        #transport!: Transport
+        override connectionMade(transport: Transport): void {
+          this.#transport = transport
+        }
         override getBuffer(sizeHint: number): Uint8Array {
           ok(sizeHint !== 0)
           return memory
         }
         override bufferUpdated(n: number): void {
           parts.push(Buffer.from(memory.subarray(0, n)))
+          if (parts.length % 10 !== 0) return
+          // The rest of what has come must wait, and must not be lost.
+          const transport = this.#transport
+          transport.pauseReading()
+          const before = parts.length
+          void turns().then(() => {
+            if (parts.length !== before) overrun = true
+            transport.resumeReading()
+          })
         }
         override connectionLost(): void {
           lost()
@@ -309,8 +389,9 @@ export const oneWayChecks: readonly TransportCheck<MakeOneWay>[] = [
       const bytes = pattern(100_500)
       client.transport.write(bytes)
       client.transport.close()
-      await ended
+      await patiently(() => ended)
       ok(Buffer.concat(parts).equals(bytes), 'the bytes are not those sent')
+      strictEqual(overrun, false, 'a buffer was filled while reading was paused')
     },
   },
 ]

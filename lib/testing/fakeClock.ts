@@ -3,8 +3,10 @@ import { LONGEST_TIMER_MS, setClock, type Clock, type Timer } from '../clock.ts'
 import { InvalidStateError } from '../errors.ts'
 import { nextTurn } from '../wait.ts'
 
-/** So many turns of the event loop pass between two timers, for what the first has set off. */
-const TURNS = 10
+/** So many turns of the event loop in which nothing is set for the next one pass between two timers. */
+const IDLE_TURNS = 10
+/** What goes on for longer is no answer to a timer, but a loop of its own. */
+const MOST_TURNS = 10_000
 
 class FakeTimer {
   readonly callback: () => void
@@ -56,8 +58,8 @@ export class FakeClock implements Disposable {
 
   /**
    * Lets `ms` milliseconds pass: runs the timers that come due, in their order, those that are set meanwhile included.
-   * Between two of them, and before and after, promises are settled and the event loop takes some turns, so that what a
-   * timer sets off is done before the next one runs, unless it needs the network.
+   * Between two of them, and before and after, the event loop takes turns until nothing is left for its next one, so that
+   * what a timer sets off is done before the next one runs, unless it needs the network.
    *
    * Rejects with a RangeError for a time that is not 0 or more, with {@link InvalidStateError} while another call runs
    * or when the clock is disposed of, and with what a timer throws.
@@ -115,5 +117,8 @@ export class FakeClock implements Disposable {
 }
 
 async function settle(): Promise<void> {
-  for (let i = 0; i < TURNS; i++) await nextTurn()
+  for (let idle = 0, all = 0; idle < IDLE_TURNS && all < MOST_TURNS; all++) {
+    await nextTurn()
+    idle = process.getActiveResourcesInfo().includes('Immediate') ? 0 : idle + 1
+  }
 }

@@ -7,7 +7,7 @@
 import { AssertionError } from 'node:assert'
 import { toBytes } from '../bytes/allocate.ts'
 import { clock } from '../clock.ts'
-import { ConnectionLostError, InvalidStateError, TimeoutError } from '../errors.ts'
+import { ConnectionLostError, InvalidStateError } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import {
   streamFactories,
@@ -147,24 +147,23 @@ export class ScriptedPeer {
 
   /**
    * Resolves when the script is done and nothing was sent besides it. Rejects with an AssertionError that shows, in hex
-   * and text, what step expected what and what came instead: also when that does not come within `timeoutMs`, 2,000 by
-   * default. The reads of the code under test have rejected with the same error.
+   * and text, what step expected what and what came instead: also when that does not come within `timeoutMs` of real
+   * time, 2,000 by default, whatever a `FakeClock` says. The reads of the code under test have rejected with the same error.
    */
   async done({ timeoutMs = PATIENCE_MS, ...options }: WaitOptions = {}): Promise<void> {
     this.#finishing = true
     void this.#advance()
-    const late = new Waiter<void>({ ...options, timeoutMs }, () => 'the script')
+    const done = new Waiter<void>(options, () => 'the script')
     void this.#done.promise.then(
-      () => late.resolve(),
-      (error) => late.reject(error),
+      () => done.resolve(),
+      (error) => done.reject(error),
     )
+    // Not by the clock of the others: time must run out also where a test has stopped theirs, or waits for nothing else.
+    const late = setTimeout(() => this.#fail(this.#lacking(timeoutMs)), timeoutMs)
     try {
-      await late.promise
-    } catch (error) {
-      if (error === this.#failure || !(error instanceof TimeoutError)) throw error
-      const lacking = this.#steps[this.#at]
-      this.#fail(lacking?.lacks?.(this.#received) ?? `did not end within ${timeoutMs} ms`)
-      throw this.#failure!
+      await done.promise
+    } finally {
+      clearTimeout(late)
     }
   }
 
@@ -242,6 +241,11 @@ export class ScriptedPeer {
     this.#done.reject(this.#failure)
   }
 
+  #lacking(timeoutMs: number): string {
+    if (this.#transport === undefined) return 'nobody has connected to the peer'
+    return this.#steps[this.#at]?.lacks?.(this.#received) ?? `did not end within ${timeoutMs} ms`
+  }
+
   #came(): string {
     return this.#received.length === 0 ? 'received nothing' : hexLines('received', this.#received)
   }
@@ -252,9 +256,10 @@ export class ScriptedPeer {
  *
  * ```ts
  * const peer = scriptedPeer().expect('PING\r\n').reply('PONG\r\n').end()
- * await client(peer.streams())
- * await peer.done()
+ * await Promise.all([client(peer.streams()), peer.done()])
  * ```
+ *
+ * Wait for both at once: where the client waits for an answer that its words do not lead to, it is `done()` that says so.
  *
  * Steps may also be added while it runs. (tokio: `tokio_test::io::Builder`.)
  */

@@ -91,6 +91,22 @@ export async function turns(n = 5): Promise<void> {
   for (let i = 0; i < n; i++) await nextTurn()
 }
 
+/** A check does not wait longer for anything. */
+const PATIENCE_MS = 20_000
+
+/** What `run` gives; rejects where that takes longer than a check may, instead of leaving a test to hang. */
+export async function patiently<T>(run: () => Promise<T>): Promise<T> {
+  let late: ReturnType<typeof setTimeout> | undefined
+  const never = new Promise<never>((_resolve, reject) => {
+    late = setTimeout(() => reject(new Error(`did not end within ${PATIENCE_MS} ms`)), PATIENCE_MS)
+  })
+  try {
+    return await Promise.race([run(), never])
+  } finally {
+    clearTimeout(late)
+  }
+}
+
 /** Two connected ends with recorders, closed again whatever the check does. */
 export async function withPair(
   makePair: MakeOneWay,
@@ -100,7 +116,7 @@ export async function withPair(
   for (const recorder of recorders) turnsPerWrite.set(recorder, makePair.turnsPerWrite ?? 0)
   const ends = await makePair(...recorders)
   try {
-    await check(...recorders)
+    await patiently(() => check(...recorders))
   } finally {
     for (const end of ends) abort(end)
     await Promise.all(recorders.map((recorder) => recorder.untilEvent('connectionLost')))

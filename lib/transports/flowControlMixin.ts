@@ -8,6 +8,16 @@ import { abortedOnEntry, DONE, rejected, WaitList, type WaitOptions } from '../w
 
 const DEFAULT_HIGH = 64 * 1024
 
+/** The marks that `limits` stand for. Throws a RangeError for those that make no sense. */
+export function writeMarks({ high, low }: BufferLimits = {}): [low: number, high: number] {
+  const newHigh = high ?? (low === undefined ? DEFAULT_HIGH : 4 * low)
+  const newLow = low ?? Math.floor(newHigh / 4)
+  if (!(newHigh >= newLow && newLow >= 0)) {
+    throw new RangeError(`the write buffer needs high >= low >= 0, not high ${newHigh} and low ${newLow}`)
+  }
+  return [newLow, newHigh]
+}
+
 /** What a flow control needs of the transport that holds it. */
 export interface FlowControlled extends Pick<WriteTransport, 'getWriteBufferSize' | 'isClosing' | 'getExtraInfo'> {
   getProtocol(): { pauseWriting?(): void; resumeWriting?(): void }
@@ -42,14 +52,8 @@ export class FlowControlMixin {
     return this.#high
   }
 
-  setWriteBufferLimits({ high, low }: BufferLimits = {}): void {
-    const newHigh = high ?? (low === undefined ? DEFAULT_HIGH : 4 * low)
-    const newLow = low ?? Math.floor(newHigh / 4)
-    if (!(newHigh >= newLow && newLow >= 0)) {
-      throw new RangeError(`the write buffer needs high >= low >= 0, not high ${newHigh} and low ${newLow}`)
-    }
-    this.#high = newHigh
-    this.#low = newLow
+  setWriteBufferLimits(limits?: BufferLimits): void {
+    ;[this.#low, this.#high] = writeMarks(limits)
     this.maybePauseProtocol()
   }
 

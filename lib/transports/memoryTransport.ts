@@ -302,7 +302,7 @@ export class MemoryTransport extends Transport {
   /** With `reset` the peer loses the connection at once, and what it has not read. */
   override abort({ reset = false }: AbortOptions = {}): void {
     this.#lose(null)
-    if (!reset) return
+    if (!reset || this.#lost) return
     const other = this.#other
     const peer = formatAddress(other.#names.peername)
     other.#lose(new ConnectionLostError(`connection with ${peer} lost: reset by the peer`, peer))

@@ -19,8 +19,8 @@ import {
   type Transport,
 } from '../../lib/index.ts'
 import { memoryPair, memoryStreams, RecordingProtocol } from '../../lib/testing/index.ts'
-import { throttle } from '../../lib/transports/throttle.ts'
-import { stackLayers } from '../../lib/transports/layer.ts'
+import { throttle } from '../../lib/layers/throttle.ts'
+import { stackLayers } from '../../lib/layers/layer.ts'
 import { netDefer, netError, netStop, netUnixPath } from '../support/netTools.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 

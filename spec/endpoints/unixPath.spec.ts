@@ -54,7 +54,11 @@ describe('listening on a path (A55, N11)', () => {
       await stale(path)
       // oxlint-disable-next-line no-await-in-loop
       const outcomes = await Promise.allSettled([listen(path), listen(path), listen(path)])
-      expect(outcomes.map(({ status }) => status).toSorted((a, b) => a.localeCompare(b))).toEqual(['fulfilled', 'rejected', 'rejected'])
+      expect(outcomes.map(({ status }) => status).toSorted((a, b) => a.localeCompare(b))).toEqual([
+        'fulfilled',
+        'rejected',
+        'rejected',
+      ])
       // oxlint-disable-next-line no-await-in-loop
       await netDial({ path })
     }

@@ -2,6 +2,25 @@ import { memoryMessageStreams } from '../../lib/messages/memoryMessageStreams.ts
 import { netTurns } from '../support/netTools.ts'
 
 describe('memoryMessageStreams', () => {
+  it('refuses undefined, which is how a read tells the end', async () => {
+    const [a, b] = memoryMessageStreams<number | null | undefined>()
+    expect(() => a.writeMessage(undefined)).toThrow(TypeError)
+    a.writeMessage(null)
+    a.writeMessage(0)
+    expect([await b.readMessage(), await b.readMessage()]).toEqual([null, 0])
+  })
+
+  it('a reset after the end does not reach the other one any more', async () => {
+    const [a, b] = memoryMessageStreams<number>()
+    a.writeMessage(1)
+    a.close()
+    await a.waitClosed()
+    a.abort({ reset: true })
+    await netTurns()
+    expect([await b.readMessage(), await b.readMessage()]).toEqual([1, undefined])
+    expect([b.isClosing(), b.exception()]).toEqual([false, null])
+  })
+
   it('hands values over as they are, in a later turn', async () => {
     const [client, server] = memoryMessageStreams<{ n: number }, string>()
     const message = { n: 1 }

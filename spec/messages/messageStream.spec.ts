@@ -63,12 +63,14 @@ describe('MessageStream', () => {
     expect(() => connected.setTransport(transport)).toThrow(InvalidStateError)
   })
 
-  it.each([{ readBufferLimits: { high: 1, low: 2 } }, { readBufferLimits: { low: -1 } }, { eventsBacklog: 0 }])(
-    'refuses %j',
-    (options) => {
-      expect(() => new MessageStream(options)).toThrow(RangeError)
-    },
-  )
+  it.each([
+    { readBufferLimits: { high: 1, low: 2 } },
+    { readBufferLimits: { low: -1 } },
+    { eventsBacklog: 0 },
+    { writeBufferLimits: { high: 1, low: 2 } },
+  ])('refuses %j', (options) => {
+    expect(() => new MessageStream(options)).toThrow(RangeError)
+  })
 
   it('reads and writes with separate marks, in the size that the transport tells (S49, S51)', async () => {
     const [a, b] = memoryMessageStreams<string>({

@@ -1,6 +1,6 @@
 import { createConnection, createServer, type AnyProtocol, type Transport } from '../../lib/index.ts'
 import { memoryPair, type MakePair, type MemoryOptions } from '../../lib/testing/index.ts'
-import { stackLayers, type Layer } from '../../lib/transports/layer.ts'
+import { stackLayers, type Layer } from '../../lib/layers/layer.ts'
 
 const quiet = { onConnectionError: () => {} }
 

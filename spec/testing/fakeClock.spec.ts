@@ -7,7 +7,7 @@ import type { Transport } from '../../lib/transport.ts'
 import { ReconnectingClient } from '../../lib/endpoints/reconnectingClient.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
 import type { AnyProtocol } from '../../lib/protocol.ts'
-import { idleEvents } from '../../lib/transports/idleEvents.ts'
+import { idleEvents } from '../../lib/layers/idleEvents.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { memoryPair, memoryStreams } from '../../lib/testing/memoryPair.ts'
 import {
@@ -63,6 +63,25 @@ describe('FakeClock', () => {
     await clock.advance(1000)
     expect(seen).toEqual([100, 200, 300])
     await loop
+  })
+
+  it('waits for an answer that takes many turns, before it runs the next timer', async () => {
+    using clock = new FakeClock()
+    const [client, server] = memoryStreams({}, { chunkSize: 1 })
+    libClock.setTimeout(() => server.writer.write(`${'x'.repeat(200)}\n`), 100)
+    const read = client.reader.readLine({ timeoutMs: 101 })
+    await clock.advance(200)
+    expect(await read).toHaveLength(201)
+  })
+
+  it('does not wait for ever for what never rests', async () => {
+    using clock = new FakeClock()
+    let over = false
+    const restless = (): void => void (over || setImmediate(restless))
+    restless()
+    await clock.advance(1)
+    over = true
+    expect(clock.now).toBe(1)
   })
 
   it('counts from where the real clock was, so that no time goes backwards', async () => {

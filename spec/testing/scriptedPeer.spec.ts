@@ -6,6 +6,7 @@ import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { RecordingProtocol } from '../../lib/testing/recordingProtocol.ts'
 import { scriptedPeer } from '../../lib/testing/scriptedPeer.ts'
 import { netError, netTurns } from '../support/netTools.ts'
+import { Program } from '../support/program.ts'
 
 const quiet = { onConnectionError: () => {} }
 
@@ -139,6 +140,24 @@ describe('scriptedPeer', () => {
     await clock.advance(1)
     expect(String(await read)).toBe('late')
     await peer.done()
+  })
+
+  it('says what is missing also where the time of the others stands still', async () => {
+    using clock = new FakeClock()
+    const peer = scriptedPeer(quiet).expect('x')
+    peer.streams()
+    const error = await netError(peer.done({ timeoutMs: 5 }))
+    expect(error.message).toMatch(/^step 1 of 1, expect: it has not come whole/)
+    expect(clock.now).toBe(0)
+  })
+
+  it('says so where nothing else keeps the process alive, and where nobody connects', async () => {
+    const program = new Program(process.execPath, [
+      '-e',
+      "require('./dist/cjs/testing/index.js').scriptedPeer().expect('x').done({ timeoutMs: 5 }).catch((error) => console.log(error.message))",
+    ])
+    await program.output(/step 1 of 1, expect: nobody has connected to the peer/)
+    expect(await program.exit()).toBe(0)
   })
 
   it('is given up by the signal of done()', async () => {

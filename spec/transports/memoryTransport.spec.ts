@@ -283,6 +283,18 @@ describe('MemoryTransport', () => {
       expect(server.data.toString()).toBe('thereagain')
     })
 
+    it('a reset after the end does not reach the other end any more', async () => {
+      const { client, server } = pair()
+      server.keepOpen = true
+      client.transport.close()
+      await client.untilEvent('connectionLost')
+      await server.untilEvent('eofReceived')
+      client.transport.abort({ reset: true })
+      await netTurns()
+      expect([server.transport.isClosing(), server.lost]).toEqual([false, undefined])
+      server.transport.close()
+    })
+
     it('lets a loss pass', async () => {
       const { client, server } = pair({ clog: new Clog() })
       client.transport.write('lost')

@@ -13,11 +13,11 @@ import type { AnyProtocol } from '../protocol.ts'
 import { peerOf, type AbortOptions, type BufferLimits, type Transport } from '../transport.ts'
 import { rejected, type WaitOptions } from '../wait.ts'
 import { BucketTurns, MOST_PER_TURN } from './bucketTurns.ts'
-import { FlowControlMixin, flushLost } from './flowControlMixin.ts'
+import { FlowControlMixin, flushLost } from '../transports/flowControlMixin.ts'
 import type { Layer } from './layer.ts'
 import { LayerTransport } from './layerTransport.ts'
 import { TokenBucket, type TokenBucketOptions } from './tokenBucket.ts'
-import { writeAfterClose } from './writeAfterClose.ts'
+import { writeAfterClose } from '../transports/writeAfterClose.ts'
 
 export interface ThrottleOptions {
   /**

@@ -1,6 +1,6 @@
 import { toBytes } from '../bytes/allocate.ts'
 import type { AbortOptions, Transport } from '../transport.ts'
-import { TransportWrapper } from './transportWrapper.ts'
+import { TransportWrapper } from '../transports/transportWrapper.ts'
 
 /** Logs what is written and how it ends, and passes everything on: an example of stacking one transport on another. */
 export class LoggingTransport extends TransportWrapper {

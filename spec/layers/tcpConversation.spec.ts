@@ -1,5 +1,5 @@
-import { TcpConversation, type Sender } from '../../lib/transports/tcpConversation.ts'
-import { ACK, FIN, MOST_DATA, PSH, RST, SYN } from '../../lib/transports/tcpPacket.ts'
+import { TcpConversation, type Sender } from '../../lib/layers/tcpConversation.ts'
+import { ACK, FIN, MOST_DATA, PSH, RST, SYN } from '../../lib/layers/tcpPacket.ts'
 
 const ends = {
   local: { address: Uint8Array.of(127, 0, 0, 1), port: 1 },

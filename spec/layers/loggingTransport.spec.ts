@@ -1,5 +1,5 @@
 import { Protocol } from '../../lib/protocol.ts'
-import { LoggingTransport } from '../../lib/transports/loggingTransport.ts'
+import { LoggingTransport } from '../../lib/layers/loggingTransport.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { netConnection, netDial, NetRecorder, netServe } from '../support/netTools.ts'
 

@@ -1,7 +1,7 @@
 import { memoryPair, RecordingProtocol } from '../../lib/testing/index.ts'
 import type { AnyProtocol } from '../../lib/protocol.ts'
 import type { Transport } from '../../lib/transport.ts'
-import { stackLayers, type Layer } from '../../lib/transports/layer.ts'
+import { stackLayers, type Layer } from '../../lib/layers/layer.ts'
 import { TransportWrapper } from '../../lib/transports/transportWrapper.ts'
 
 /** Writes `mark` in front of each write. */

@@ -1,4 +1,4 @@
-import { TokenBucket } from '../../lib/transports/tokenBucket.ts'
+import { TokenBucket } from '../../lib/layers/tokenBucket.ts'
 
 describe('TokenBucket', () => {
   it('is full at first, and fills at its rate up to the burst', () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { hexDump } from '../../lib/transports/hexDump.ts'
+import { hexDump } from '../../lib/layers/hexDump.ts'
 import { itWith } from '../support/program.ts'
 
 const bytes = (n: number): Buffer => Buffer.from(Array.from({ length: n }, (_, i) => i & 0xff))

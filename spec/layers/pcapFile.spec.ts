@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { PcapFile } from '../../lib/transports/pcapFile.ts'
-import { ACK, pcapHeader, type Segment } from '../../lib/transports/tcpPacket.ts'
+import { PcapFile } from '../../lib/layers/pcapFile.ts'
+import { ACK, pcapHeader, type Segment } from '../../lib/layers/tcpPacket.ts'
 import { netDefer, netError, netTurns } from '../support/netTools.ts'
 
 let directory: string

@@ -6,10 +6,10 @@ import type { ErrorHandler } from '../diagnostics.ts'
 import { isBuffered, type AnyProtocol, type Protocol } from '../protocol.ts'
 import type { StartTlsOptions } from '../tlsOptions.ts'
 import type { Transport } from '../transport.ts'
-import { deliverBuffered } from './deliverBuffered.ts'
-import { startTlsOver } from './startTlsOver.ts'
-import { reportTo } from './transportOwner.ts'
-import { TransportWrapper } from './transportWrapper.ts'
+import { deliverBuffered } from '../transports/deliverBuffered.ts'
+import { startTlsOver } from '../transports/startTlsOver.ts'
+import { reportTo } from '../transports/transportOwner.ts'
+import { TransportWrapper } from '../transports/transportWrapper.ts'
 
 /**
  * A transport on top of another that also sees what is received: override the methods whose names begin with `on`,

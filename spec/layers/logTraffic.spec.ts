@@ -1,8 +1,8 @@
 import { BufferedProtocol } from '../../lib/protocol.ts'
 import { memoryPair, RecordingProtocol, transportChecks } from '../../lib/testing/index.ts'
 import type { Transport } from '../../lib/transport.ts'
-import { stackLayers } from '../../lib/transports/layer.ts'
-import { logTraffic, type LogTrafficOptions } from '../../lib/transports/logTraffic.ts'
+import { stackLayers } from '../../lib/layers/layer.ts'
+import { logTraffic, type LogTrafficOptions } from '../../lib/layers/logTraffic.ts'
 import { layeredMemory, layeredTcp } from '../support/layered.ts'
 import { netConnection, netDefer, NetRecorder } from '../support/netTools.ts'
 

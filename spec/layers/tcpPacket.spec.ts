@@ -1,13 +1,4 @@
-import {
-  ACK,
-  addressBytes,
-  FIN,
-  pcapHeader,
-  pcapRecord,
-  PSH,
-  SYN,
-  type Segment,
-} from '../../lib/transports/tcpPacket.ts'
+import { ACK, addressBytes, FIN, pcapHeader, pcapRecord, PSH, SYN, type Segment } from '../../lib/layers/tcpPacket.ts'
 
 const hex = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString('hex')
 
