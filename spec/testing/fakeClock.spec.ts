@@ -332,6 +332,9 @@ describe('FakeClock', () => {
         client.writer.write('late\n')
         await advance()
         await expect(server.reader.readLine()).resolves.toEqual(Buffer.from('late\n'))
+        // Their ends, too, would be under way for an hour.
+        client.writer.transport.abort()
+        server.writer.transport.abort()
       },
     }
 
