@@ -15,18 +15,22 @@ class Echo extends Protocol {
   }
 }
 
-/** Reads into memory of its own, which it uses again as soon as the system has taken what was in it. */
+/** Reads into blocks of its own, which it uses again as soon as the system has taken what was in them. */
 class BufferedEcho extends BufferedProtocol {
+  #free = []
+  #used = []
   #memory
   connectionMade(transport) {
     this.transport = transport
   }
   getBuffer() {
-    const free = this.#memory !== undefined && this.transport.getWriteBufferSize() === 0
-    return free ? this.#memory : (this.#memory = Buffer.allocUnsafeSlow(128 * 1024))
+    if (this.transport.getWriteBufferSize() === 0) this.#free.push(...this.#used.splice(0))
+    return (this.#memory ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(128 * 1024))
   }
   bufferUpdated(n) {
     this.transport.write(this.#memory.subarray(0, n))
+    this.#used.push(this.#memory)
+    this.#memory = undefined
   }
   pauseWriting() {
     this.transport.pauseReading()
