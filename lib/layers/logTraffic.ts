@@ -22,7 +22,8 @@ const DEFAULT_MAX_BYTES = 1024
  * both directions, and when reading or writing is held back. Each text begins with the number of the connection and its
  * peer: `#7 127.0.0.1:5000 received 5 bytes: "hello"`.
  *
- * What is sent is logged when it is written. Throws a RangeError for a `maxBytes` below 0.
+ * It shows what is in the bytes, secrets included: `maxBytes: 0` tells their number alone. What is sent is logged when it
+ * is written. Throws a RangeError for a `maxBytes` below 0.
  * (Netty: `LoggingHandler`; Twisted: `TrafficLoggingFactory`.)
  */
 export function logTraffic(options: LogTrafficOptions = {}): Layer {
