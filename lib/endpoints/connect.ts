@@ -96,7 +96,7 @@ export function createConnection<P extends AnyProtocol>(
   return dial(protocolFactory, connect, formatAddress([host, port]), { host, ...options })
 }
 
-/** Connects to a Unix socket; otherwise like {@link createConnection}. (asyncio: `loop.create_unix_connection`.) */
+/** Connects to a Unix socket; otherwise like {@link createConnection}. With `tls` it needs a `serverHostname`. (asyncio: `loop.create_unix_connection`.) */
 export function createUnixConnection<P extends AnyProtocol>(
   protocolFactory: ProtocolFactory<P>,
   options: UnixConnectOptions,
@@ -108,6 +108,11 @@ export function createUnixConnection<P extends AnyProtocol>(
   if (sock !== undefined) return adopt(protocolFactory, sock, options)
   try {
     checkUnixPath(path!)
+  } catch (error) {
+    return rejected(error)
+  }
+  try {
+    requireName(options, 'a Unix socket')
   } catch (error) {
     return rejected(error)
   }
@@ -164,6 +169,12 @@ function dial<P extends AnyProtocol>(
   return waiter.promise
 }
 
+/** Where nobody dials a name, Node would take any certificate for `localhost`. */
+function requireName({ tls, serverHostname }: ConnectOptions, over: string): void {
+  const name = serverHostname ?? (tls as Partial<TlsConnectOptions> | undefined)?.servername
+  if (tls && name === undefined) throw new TypeError(`tls over ${over} needs a serverHostname`)
+}
+
 function adopt<P extends AnyProtocol>(
   protocolFactory: ProtocolFactory<P>,
   socket: net.Socket,
@@ -175,9 +186,7 @@ function adopt<P extends AnyProtocol>(
   const factory = toFactory<[], P>(protocolFactory)
   try {
     checkTlsClient(options)
-    // Nobody has dialled a name here: Node would take any certificate for `localhost`.
-    const { serverHostname = (options.tls as Partial<TlsConnectOptions> | undefined)?.servername } = options
-    if (options.tls && serverHostname === undefined) throw new TypeError('tls over a sock needs a serverHostname')
+    requireName(options, 'a sock')
   } catch (error) {
     return rejected(error)
   }

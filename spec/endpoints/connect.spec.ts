@@ -448,6 +448,14 @@ describe('createUnixConnection', () => {
     await expect(createUnixConnection(NetRecorder, both)).rejects.toBeInstanceOf(TypeError)
   })
 
+  it('needs a name to compare a certificate with (A53)', async () => {
+    const path = netUnixPath()
+    const error = await netError(createUnixConnection(NetRecorder, { path, tls: true }))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toBe('tls over a Unix socket needs a serverHostname')
+    await expect(createUnixConnection(NetRecorder, { path, tls: { servername: 'x' } })).rejects.toThrow(ConnectError)
+  })
+
   it('names the path if nobody listens (A55)', async () => {
     const path = netUnixPath()
     const error = await netError<ConnectError>(createUnixConnection(NetRecorder, { path }))
