@@ -43,3 +43,14 @@ export function beginLayered(
   bottom?.abort()
   throw failure ?? new TypeError('a layer must call connectionMade() of the protocol that it gets')
 }
+
+/** As {@link beginLayered}, where there may be no layers: then `begin` is all there is to it. */
+export function beginConnection(
+  layers: readonly Layer[] | undefined,
+  protocol: AnyProtocol,
+  owner: TransportOwner,
+  begin: (below: AnyProtocol) => Transport,
+): Transport {
+  if (layers === undefined || layers.length === 0) return begin(protocol)
+  return beginLayered(layers, protocol, owner, begin)
+}

@@ -11,7 +11,7 @@ import type { TlsClientOptions, TlsConnectOptions } from '../tlsOptions.ts'
 import { checkTlsClient, shakeHands } from '../transports/tlsHandshake.ts'
 import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 import { repeatEnd } from '../transports/repeatEnd.ts'
-import { beginLayered } from './beginLayered.ts'
+import { beginConnection } from './beginLayered.ts'
 import { peerOfSocket } from './greeting.ts'
 import { checkUnixPath } from './unixPath.ts'
 
@@ -252,9 +252,7 @@ function begin<P extends AnyProtocol>(
     transport.start()
     return transport
   }
-  const { layers } = options
-  if (layers === undefined || layers.length === 0) return [start(protocol), protocol]
-  return [beginLayered(layers, protocol, owner, start), protocol]
+  return [beginConnection(options.layers, protocol, owner, start), protocol]
 }
 
 /** Node's error for several addresses has an empty message: say what happened to each. */

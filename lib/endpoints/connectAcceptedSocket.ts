@@ -5,7 +5,7 @@ import { repeatEnd } from '../transports/repeatEnd.ts'
 import { SocketTransport } from '../transports/socketTransport.ts'
 import { clientOwner, type TransportOwner } from '../transports/transportOwner.ts'
 import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
-import { beginLayered } from './beginLayered.ts'
+import { beginConnection } from './beginLayered.ts'
 import { greet, type Greeted, type Greeting } from './greeting.ts'
 import { greetingOf, type ListenOptions } from './listen.ts'
 
@@ -101,8 +101,7 @@ function begin<P extends AnyProtocol>(
     transport.start()
     return transport
   }
-  const { layers = [] } = options
-  const transport = layers.length === 0 ? start(protocol) : beginLayered(layers, protocol, owner, start)
+  const transport = beginConnection(options.layers, protocol, owner, start)
   repeatEnd(socket)
   return [transport, protocol]
 }

@@ -5,7 +5,7 @@ import type { Transport } from '../transport.ts'
 import { MemoryTransport } from '../transports/memoryTransport.ts'
 import { clientOwner, type TransportOwner } from '../transports/transportOwner.ts'
 import { abortedOnEntry, rejected } from '../wait.ts'
-import { beginLayered } from './beginLayered.ts'
+import { beginConnection } from './beginLayered.ts'
 import type { ConnectOptions } from './connect.ts'
 import type { Accepting, Arrival, Listener, ServerSocket } from './listener.ts'
 
@@ -64,9 +64,7 @@ export function connectMemory<P extends AnyProtocol>(
       transport.start()
       return transport
     }
-    const { layers = [] } = options
-    const top = layers.length === 0 ? start(protocol) : beginLayered(layers, protocol, owner, start)
-    return Promise.resolve([top, protocol])
+    return Promise.resolve([beginConnection(options.layers, protocol, owner, start), protocol])
   } catch (error) {
     return rejected(error)
   }

@@ -313,13 +313,16 @@ describe('tlsShutdownTimeoutMs (A74, A75, D21)', () => {
 })
 
 describe('sessions and names (A79)', () => {
-  it('a session that is kept makes the next handshake a shorter one', async () => {
+  it.each([
+    ['a server', {}],
+    ['a server that requires close_notify', { tlsRequireCloseNotify: true }],
+  ])('a session of %s that is kept makes the next handshake a shorter one', async (_of, options) => {
     const server = await startServer(
       (_reader, writer) => {
         writer.write(`${writer.getExtraInfo('sessionReused')}\n`)
         writer.close()
       },
-      { host: HOST, tls: certified('localhost') },
+      { host: HOST, tls: certified('localhost'), ...options },
     )
     netStop(server)
     const connect = async (session?: Buffer): Promise<{ told: string; known: unknown; session: Promise<Buffer> }> => {
