@@ -14,6 +14,7 @@ import { Deadlines } from './deadlines.ts'
 import type { KeyValues, ResponseEnvelope } from './envelope.ts'
 import { ourExtension, type Extension } from './extension.ts'
 import { FrameReader, type FrameSink } from './frame.ts'
+import { ReadGate } from './readGate.ts'
 import { RpcError } from './rpcError.ts'
 import { Status } from './status.ts'
 
@@ -46,8 +47,8 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
   /** Closed after its last call. */
   #closing = false
   #writingPaused = false
-  /** Calls of which more has come than they may hold, so that nothing is read. */
-  readonly #full = new Set<ClientCall>()
+  /** Held by calls of which more has come than they may hold. */
+  readonly #gate = new ReadGate()
   #lastReceived = 0
   #failure: Error | undefined
 
@@ -117,7 +118,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
     if (window === undefined) return
     const more = window.taken(cost)
     if (more > 0 && !call.done && this.#wire.can('window')) this.#wire.grant(call, more)
-    if (!window.isFull) this.#release(call)
+    if (!window.isFull) this.#gate.release(call)
   }
 
   /**
@@ -151,6 +152,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   override connectionMade(transport: Transport): void {
     this.#transport = transport
+    this.#gate.open(transport)
     this.#lastReceived = clock.now()
     this.#accepting = true
     this.#events.ready?.()
@@ -234,7 +236,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
     window.received(cost)
     call.push(message, cost)
     // A server that knows of windows waits by itself; one that does not is held back by not being read.
-    if (window.isFull && (tooMuch || !this.#wire.can('window'))) this.#hold(call)
+    if (window.isFull && (tooMuch || !this.#wire.can('window'))) this.#gate.hold(call)
   }
 
   responsesEnded(call: ClientCall): void {
@@ -299,18 +301,9 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
     }
   }
 
-  #hold(call: ClientCall): void {
-    this.#full.add(call)
-    if (this.#full.size === 1) this.#transport!.pauseReading()
-  }
-
-  #release(call: ClientCall): void {
-    if (this.#full.delete(call) && this.#full.size === 0) this.#transport!.resumeReading()
-  }
-
   /** The wire has forgotten a call. */
   #forgotten(call: ClientCall): void {
-    if (this.#full.size > 0) this.#release(call)
+    this.#gate.release(call)
     if (this.activeCalls > 0) return
     this.#events.idle()
     this.#closeWhenDone()

@@ -15,6 +15,7 @@ import { Flag, FrameReader, type FrameSink } from './frame.ts'
 import { handle, type ResponseSink } from './handle.ts'
 import { MessageQueue } from './messageQueue.ts'
 import type { Metadata } from './metadata.ts'
+import { ReadGate } from './readGate.ts'
 import type { Route } from './route.ts'
 import { RpcError } from './rpcError.ts'
 import type { CallContext } from './handlers.ts'
@@ -39,6 +40,10 @@ export interface ServerConnectionOwner {
   report(error: unknown, context: CallContext | undefined, transport: Transport | undefined): void
 }
 
+/** Who holds the gate besides streams. */
+const WRITING = 'writing'
+const BUFFERED = 'buffered'
+
 /** Made for one connection; a `Protocol` for a transport of any kind. */
 export class ServerConnection
   extends Protocol
@@ -55,10 +60,9 @@ export class ServerConnection
   #running = 0
   /** What all streams have received and not taken, in bytes. */
   #buffered = 0
-  /** Streams that have received more than they may hold. */
-  readonly #full = new Set<ServerCall>()
+  /** Held while the client does not read what it gets, by streams that have received more than they may, and by all streams together. */
+  readonly #gate = new ReadGate()
   #writingPaused = false
-  #readingPaused = false
   /** No more calls: the connection is closed after the last. */
   #draining = false
   #age: Timer | undefined
@@ -89,6 +93,7 @@ export class ServerConnection
 
   override connectionMade(transport: Transport): void {
     this.#transport = transport
+    this.#gate.open(transport)
     this.#owner.opened(this)
     const { maxConnectionAgeMs } = this.#owner.limits
     if (maxConnectionAgeMs !== Infinity) {
@@ -128,13 +133,13 @@ export class ServerConnection
 
   override pauseWriting(): void {
     this.#writingPaused = true
-    this.#regulate()
+    this.#gate.hold(WRITING)
   }
 
   override resumeWriting(): void {
     this.#writingPaused = false
     for (const call of this.#wire.calls.values()) call.wake?.()
-    this.#regulate()
+    this.#gate.release(WRITING)
   }
 
   // --- the server calls
@@ -203,8 +208,8 @@ export class ServerConnection
     this.#buffered += cost
     call.requests!.push(message, cost)
     // A client that knows of windows waits by itself; one that does not is held back by not being read.
-    if (window.isFull && (tooMuch || !this.#wire.can('window'))) this.#full.add(call)
-    this.#regulate()
+    if (window.isFull && (tooMuch || !this.#wire.can('window'))) this.#gate.hold(call)
+    if (this.#buffered > this.#owner.limits.maxBufferedLength) this.#gate.hold(BUFFERED)
   }
 
   requestsEnded(call: ServerCall): void {
@@ -287,17 +292,8 @@ export class ServerConnection
     const window = call.window!
     const more = window.taken(cost)
     if (more > 0 && call.open && this.#wire.can('window')) this.#wire.grant(call, more)
-    if (!window.isFull) this.#full.delete(call)
-    this.#regulate()
-  }
-
-  /** Reads, unless the client does not read what it gets, or sends more than can be held. */
-  #regulate(): void {
-    const pause = this.#writingPaused || this.#full.size > 0 || this.#buffered > this.#owner.limits.maxBufferedLength
-    if (pause === this.#readingPaused) return
-    this.#readingPaused = pause
-    if (pause) this.#transport.pauseReading()
-    else this.#transport.resumeReading()
+    if (!window.isFull) this.#gate.release(call)
+    if (this.#buffered <= this.#owner.limits.maxBufferedLength) this.#gate.release(BUFFERED)
   }
 
   #run(call: ServerCall, request: unknown): void {
@@ -366,8 +362,7 @@ export class ServerConnection
     if (requests !== undefined) {
       requests.end()
       requests.discard()
-      this.#full.delete(call)
-      this.#regulate()
+      this.#gate.release(call)
     }
     this.#running--
     this.#owner.handlerEnded()
