@@ -18,27 +18,11 @@ import type { Metadata } from './metadata.ts'
 import { ReadGate } from './readGate.ts'
 import type { Route } from './route.ts'
 import { RpcError } from './rpcError.ts'
-import type { CallContext } from './handlers.ts'
 import { ServerCall, type ServerCallOwner } from './serverCall.ts'
-import type { ServerLimits } from './serverLimits.ts'
+import type { ServerConnectionOwner } from './serverOwner.ts'
 import { ServerWire, type ServerWireEvents } from './serverWire.ts'
 import { Status } from './status.ts'
 import { costOf } from './streamWindow.ts'
-
-/** What a connection needs of its server. */
-export interface ServerConnectionOwner {
-  readonly limits: ServerLimits
-  /** Whether new calls are refused. */
-  readonly draining: boolean
-  route(service: string, method: string): Route | undefined
-  hasService(service: string): boolean
-  opened(connection: ServerConnection): void
-  closed(connection: ServerConnection): void
-  /** A handler has begun, or ended. */
-  handlerBegan(): void
-  handlerEnded(): void
-  report(error: unknown, context: CallContext | undefined, transport: Transport | undefined): void
-}
 
 /** Who holds the gate besides streams. */
 const WRITING = 'writing'
