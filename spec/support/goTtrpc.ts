@@ -44,6 +44,8 @@ class GoProcess {
   readonly #ended: Promise<number | null>
   #code: number | null | undefined
   stderr = ''
+  /** Whether its ttrpc has streams: 1.2 and later. */
+  readonly streams = missing.streams === undefined
 
   constructor(...args: string[]) {
     this.#child = spawn(binary, args)
