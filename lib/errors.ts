@@ -8,7 +8,8 @@
 /** What millrace knows of the other end, for messages: `127.0.0.1:5000`, `[::1]:5000`, `unix:/run/x.sock`. */
 export type PeerName = string
 
-function brand(constructor: abstract new (...args: never[]) => Error, name: string): void {
+/** Makes `instanceof` go by a registered symbol, and names the class. For the error classes of rooms further on. */
+export function brand(constructor: abstract new (...args: never[]) => Error, name: string): void {
   const mark = Symbol.for(`millrace.error.${name}`)
   Object.defineProperty(constructor.prototype, mark, { value: true })
   Object.defineProperty(constructor.prototype, 'name', { value: name, configurable: true, writable: true })

@@ -3,6 +3,7 @@ import * as framing from '../lib/framing/index.ts'
 import * as main from '../lib/index.ts'
 import * as messages from '../lib/messages/index.ts'
 import * as protobuf from '../lib/protobuf/index.ts'
+import * as rpc from '../lib/rpc/index.ts'
 import * as testing from '../lib/testing/index.ts'
 
 // A change of the public names is a visible diff here.
@@ -171,6 +172,18 @@ describe('the public names', () => {
        "oneofEnvelope",
        "protobuf",
        "typedEnvelope",
+     ]
+    `)
+  })
+
+  it('of millrace/rpc', () => {
+    expect(Object.keys(rpc).sort()).toMatchInlineSnapshot(`
+     [
+       "Metadata",
+       "RpcError",
+       "Status",
+       "service",
+       "statusName",
      ]
     `)
   })

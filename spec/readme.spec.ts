@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as errors from '../lib/errors.ts'
+import { RpcError } from '../lib/rpc/rpcError.ts'
 import { Program } from './support/program.ts'
 
 const root = join(__dirname, '..')
@@ -61,9 +62,9 @@ describe('README.md', () => {
 
 describe('docs/errors.md', () => {
   it('has an entry for every code', () => {
-    const source = readFileSync(join(root, 'lib/errors.ts'), 'utf8')
+    const source = ['errors.ts', 'rpc/rpcError.ts'].map((file) => readFileSync(join(root, 'lib', file), 'utf8')).join()
     const codes = [...source.matchAll(/readonly code = '(\w+)'/g)].map(([, code]) => code!)
-    const classes = Object.values(errors).filter((each) => (each.prototype as unknown) instanceof Error)
+    const classes = [...Object.values(errors), RpcError].filter((each) => (each.prototype as unknown) instanceof Error)
     // Two are abstract.
     expect(codes.length).toBe(classes.length - 2)
     const entries = [...readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(/^## (\w+)$/gm)].map(

@@ -13,8 +13,10 @@ const street = [
   ['messages'],
   ['compression'],
   ['protobuf'],
+  ['rpc'],
   ['index'],
   ['testing'],
+  ['cli'],
 ]
 const lib = join(__dirname, '../lib')
 const files = readdirSync(lib, { recursive: true })
@@ -22,8 +24,17 @@ const files = readdirSync(lib, { recursive: true })
   .filter((file) => file.endsWith('.ts'))
 const roomOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/, '')
 
-// Rooms that may use Node's own modules (of tlsOptions only the types). Framing and protobuf must also run in a browser.
-const nodeRooms = new Set(['tlsOptions', 'diagnostics', 'transports', 'layers', 'endpoints', 'compression', 'testing'])
+// Rooms that may use Node's own modules (of tlsOptions only the types). Framing, protobuf and rpc must also run in a browser.
+const nodeRooms = new Set([
+  'tlsOptions',
+  'diagnostics',
+  'transports',
+  'layers',
+  'endpoints',
+  'compression',
+  'testing',
+  'cli',
+])
 // Folders and files of other rooms that may, too.
 const nodePlaces = ['streams/interop/']
 const mayUseNode = (file: string): boolean =>
@@ -53,18 +64,18 @@ describe('the street', () => {
     expect(backwards).toEqual([])
   })
 
-  it('keeps node: out of the rooms that a browser needs, and other packages out of all but protobuf', () => {
+  it('keeps node: out of the rooms that a browser needs, and other packages out of all but protobuf and cli', () => {
     const foreign = files.flatMap((file) =>
       importsOf(file)
         .filter((path) => !path.startsWith('.'))
         .filter((path) => !(path.startsWith('node:') && mayUseNode(file)))
-        .filter((path) => !(path === 'protobufjs' && roomOf(file) === 'protobuf'))
+        .filter((path) => !(path.split('/')[0] === 'protobufjs' && ['protobuf', 'cli'].includes(roomOf(file))))
         .map((path) => `${file} imports ${path}`),
     )
     expect(foreign).toEqual([])
   })
 
-  it('keeps node: out of all that framing and protobuf load, however far down', () => {
+  it('keeps node: out of all that framing, protobuf and rpc load, however far down', () => {
     const seen = new Set<string>()
     const load = (file: string): void => {
       if (seen.has(file)) return
@@ -77,6 +88,7 @@ describe('the street', () => {
     }
     load('framing/index.ts')
     load('protobuf/index.ts')
+    load('rpc/index.ts')
     expect(seen.size).toBeGreaterThan(30)
     expect([...seen].filter((path) => path.startsWith('node:'))).toEqual([])
   })

@@ -51,6 +51,21 @@ export function nameOf(type: object): string {
   return given === undefined ? 'message' : (given as string).replace(/^\./, '')
 }
 
+/**
+ * The type's name with its package, if the type tells it: as an `Any` needs it. The name of a generated class is not
+ * that name.
+ */
+export function fullNameOf(type: object): string | undefined {
+  const { getTypeUrl, fullName, typeName, $type, name } = type as Record<string, unknown>
+  if (typeof getTypeUrl === 'function') {
+    const url: unknown = getTypeUrl.call(type, '')
+    if (typeof url === 'string') return url.slice(url.lastIndexOf('/') + 1)
+  }
+  const candidates = typeof type === 'function' ? [fullName, typeName, $type] : [fullName, typeName, $type, name]
+  const given = candidates.find((value) => typeof value === 'string' && value !== '') as string | undefined
+  return given?.replace(/^\./, '')
+}
+
 /** Decodes a whole body. Whatever the decoder throws becomes a {@link DecodeError} with the type and the place. */
 export function decodeBody<T>(type: MessageType<T, never>, body: Uint8Array): T {
   try {

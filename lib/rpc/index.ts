@@ -1,0 +1,19 @@
+// For users.
+export { service, type AnyMethods, type Service, type ServiceOptions } from './service.ts'
+export type { CallOptions, Client, RequestStream, ResponseStream } from './client.ts'
+export type { CallContext, Handlers } from './handlers.ts'
+export { Metadata, type MetadataInit } from './metadata.ts'
+export { RpcError, type Any, type DetailInit, type RpcErrorOptions } from './rpcError.ts'
+export { Status, statusName } from './status.ts'
+
+// For those who write services by hand, or tools.
+export type { BidiMethod, ClientStreamMethod, Method, Methods, ServerStreamMethod, UnaryMethod } from './method.ts'
+export type {
+  DefinedMethods,
+  MethodDefinition,
+  ReflectedService,
+  ServiceDefinition,
+  StaticMethodOptions,
+  StaticMethods,
+  StaticServiceClass,
+} from './serviceSource.ts'

@@ -1,0 +1,156 @@
+/**
+ * Reads a service out of what the user has, at run time. Which of the three it is shows in what it has: `methodsArray`
+ * is reflection, a function is a generated class, and `fullName` with `methods` a definition.
+ */
+import type { MessageType } from '../protobuf/messageType.ts'
+import type { Method, Methods } from './method.ts'
+import type { MethodDefinition, ReflectedService, ServiceDefinition, StaticMethodOptions } from './serviceSource.ts'
+
+interface ReadOptions {
+  readonly name?: string | undefined
+  readonly methods?: Readonly<Record<string, StaticMethodOptions>> | undefined
+}
+
+interface ServiceParts {
+  readonly name: string
+  readonly methods: Methods
+}
+
+export function readService(source: object, options: ReadOptions): ServiceParts {
+  if ('methodsArray' in source) return reflected(source as ReflectedService, options)
+  if (typeof source === 'function') return generated(source as unknown as GeneratedClass, options)
+  if ('methods' in source && 'fullName' in source) return defined(source as ServiceDefinition, options)
+  throw new TypeError('this is no service: neither reflected, nor a generated class, nor {fullName, methods}')
+}
+
+function reflected(source: ReflectedService, options: ReadOptions): ServiceParts {
+  // Throws for a type that is nowhere, and names it.
+  source.resolveAll()
+  const name = source.fullName.replace(/^\./, '')
+  const entries = source.methodsArray.map((method): [string, MethodDefinition] => {
+    method.resolve()
+    const definition = {
+      name: method.name,
+      requestType: method.resolvedRequestType as MessageType<unknown, never>,
+      responseType: method.resolvedResponseType as MessageType<unknown, never>,
+      requestStream: method.requestStream === true,
+      responseStream: method.responseStream === true,
+      options: method.options ?? {},
+    }
+    return [keyOf(method.name), definition]
+  })
+  return assembled(name, entries, options)
+}
+
+function defined(source: ServiceDefinition, options: ReadOptions): ServiceParts {
+  return assembled(source.fullName.replace(/^\./, ''), Object.entries(source.methods), options)
+}
+
+/** What a generated class calls on its prototype's prototype: protobufjs's own `rpc.Service`. */
+interface GeneratedClass {
+  readonly name: string
+  readonly prototype: Readonly<Record<string, unknown>>
+}
+
+/** A method of a generated class: since protobufjs-cli 2 it has all of these, before only the name. */
+interface GeneratedMethod {
+  (request: unknown, callback: () => void): unknown
+  readonly name: string
+  readonly path?: string
+  readonly requestStream?: true | undefined
+  readonly responseStream?: true | undefined
+}
+
+function generated(source: GeneratedClass, options: ReadOptions): ServiceParts {
+  const { prototype } = source
+  const found = Object.getOwnPropertyNames(prototype)
+    .filter((key) => key !== 'constructor' && typeof prototype[key] === 'function')
+    .map((key): [string, GeneratedMethod] => [key, prototype[key] as GeneratedMethod])
+  const path = found.map(([, method]) => method.path).find((one) => typeof one === 'string')
+  const name = options.name ?? path?.slice(1, path.lastIndexOf('/'))
+  if (name === undefined) {
+    throw new TypeError(`the generated class ${source.name} does not tell its package: give its full name, { name }`)
+  }
+  const entries = found.map(([key, method]): [string, MethodDefinition] => {
+    const given = options.methods?.[key]
+    if (method.path === undefined && given?.requestStream === undefined && given?.responseStream === undefined) {
+      throw new TypeError(
+        `the generated class ${source.name} does not tell whether ${key} streams: ` +
+          `give { methods: { ${key}: { requestStream, responseStream } } }`,
+      )
+    }
+    const definition = {
+      ...typesOf(prototype, key, method),
+      name: method.name,
+      requestStream: given?.requestStream ?? method.requestStream === true,
+      responseStream: given?.responseStream ?? method.responseStream === true,
+    }
+    return [key, definition]
+  })
+  return assembled(name, entries, options)
+}
+
+type Types = Pick<MethodDefinition, 'requestType' | 'responseType'>
+
+/**
+ * The classes of the messages are known only inside the generated method, which hands them to `rpcCall`: so that is
+ * replaced for as long as the method takes, which is synchronous.
+ */
+function typesOf(prototype: object, key: string, method: GeneratedMethod): Types {
+  const base = Object.getPrototypeOf(prototype) as { rpcCall?: unknown } | null
+  const rpcCall = base?.rpcCall
+  let types: Types | undefined
+  if (base !== null && typeof rpcCall === 'function') {
+    base.rpcCall = (_method: unknown, requestType: Types['requestType'], responseType: Types['responseType']): void => {
+      types = { requestType, responseType }
+    }
+    try {
+      method.call(Object.create(prototype), {}, () => {})
+    } finally {
+      base.rpcCall = rpcCall
+    }
+  }
+  if (types === undefined) throw new TypeError(`${key} does not call rpcCall as a method generated by pbjs does`)
+  return types
+}
+
+function assembled(
+  name: string,
+  definitions: readonly [string, MethodDefinition][],
+  options: ReadOptions,
+): ServiceParts {
+  if (name === '') throw new TypeError('a service needs its full name')
+  const unknown = Object.keys(options.methods ?? {}).find((key) => !definitions.some(([other]) => other === key))
+  if (unknown !== undefined) throw new TypeError(`${name} has no method ${unknown}`)
+  const methods: Record<string, Method> = {}
+  for (const [key, definition] of definitions) {
+    const { requestType, responseType, requestStream = false, responseStream = false } = definition
+    for (const type of [requestType, responseType]) {
+      if (typeof type?.encode === 'function' && typeof type.decode === 'function') continue
+      throw new TypeError(`a type of ${name}/${definition.name} has no encode and decode`)
+    }
+    if (Object.hasOwn(methods, key)) throw new TypeError(`two methods of ${name} have the key ${key}`)
+    const idempotent = options.methods?.[key]?.idempotent ?? definition.idempotent ?? isIdempotent(definition.options)
+    const path = `${name}/${definition.name}`
+    methods[key] = {
+      service: name,
+      name: definition.name,
+      path,
+      requestType,
+      responseType,
+      requestStream,
+      responseStream,
+      idempotent,
+    }
+  }
+  return { name, methods }
+}
+
+/** protobufjs keeps the option's name, ts-proto makes it camelCase. */
+function isIdempotent(options: object = {}): boolean {
+  const { idempotency_level: level, idempotencyLevel = level } = options as Record<string, unknown>
+  return idempotencyLevel === 'NO_SIDE_EFFECTS' || idempotencyLevel === 'IDEMPOTENT'
+}
+
+/** `send` for `Send`; underscores stay, as in the code that pbjs and ts-proto generate. */
+const keyOf = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1)
