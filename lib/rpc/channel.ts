@@ -250,10 +250,14 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
 
   // --- for the subchannels
 
+  get awaitsConnection(): boolean {
+    return this.#queue.size > 0 || this.#readyWaiters.size > 0 || this.#patientWaiters.size > 0
+  }
+
   get wantsConnection(): boolean {
-    if (this.#queue.size > 0) return true
+    if (this.awaitsConnection) return true
     if (this.#closing) return false
-    if (!this.#settings.lazy || this.#readyWaiters.size > 0 || this.#patientWaiters.size > 0) return true
+    if (!this.#settings.lazy) return true
     return this.#settings.roundRobin && this.#subchannels.some(({ state }) => state === 'ready')
   }
 

@@ -19,6 +19,8 @@ export interface SubchannelOptions extends LinkOptions {
 export interface SubchannelOwner {
   /** Whether a connection is wanted now, be it for calls that wait. */
   readonly wantsConnection: boolean
+  /** Whether somebody waits for it: that keeps the process alive. */
+  readonly awaitsConnection: boolean
   readonly keepsProcessAlive: boolean
   /** Its state has changed, or another connection has taken the place of the last. */
   subchannelChanged(subchannel: Subchannel): void
@@ -87,9 +89,9 @@ export class Subchannel implements LinkOwner {
     else this.wantsChanged()
   }
 
-  /** More or less waits for a connection than before: what waits for the next attempt keeps the process alive. */
+  /** Somebody waits for a connection, or does no more: the wait for the next attempt keeps the process alive, or not. */
   wantsChanged(): void {
-    if (this.#state === 'transientFailure' && this.#timerKeepsAlive !== this.#owner.wantsConnection) this.#wait()
+    if (this.#state === 'transientFailure' && this.#timerKeepsAlive !== this.#owner.awaitsConnection) this.#wait()
   }
 
   /** Its connection takes no calls, though nobody has said so: there are no ids left, or it is about to be lost. */
@@ -204,7 +206,7 @@ export class Subchannel implements LinkOwner {
 
   #wait(): void {
     clock.clearTimeout(this.#timer)
-    this.#timerKeepsAlive = this.#owner.wantsConnection
+    this.#timerKeepsAlive = this.#owner.awaitsConnection
     const over = (): void => {
       if (this.#owner.wantsConnection) this.#begin()
       else {

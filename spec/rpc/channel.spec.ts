@@ -7,20 +7,21 @@ import type { RpcError } from '../../lib/rpc/rpcError.ts'
 import { Status } from '../../lib/rpc/status.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { Leftovers } from '../support/leftovers.ts'
-import { netDefer, netError, netPromise, netTurns } from '../support/netTools.ts'
+import { netDefer, netError, netProgram, netTurns } from '../support/netTools.ts'
 import { answer, call, hello, HOST, Line, line, nobody, openChannel, sent } from '../support/rpcChannel.ts'
-import {
-  CLOSED,
-  DATA,
-  GOAWAY,
-  NO_DATA,
-  rawFrame,
-  rawServer,
-  REQUEST,
-  requestOf,
-  uint32,
-  type RawPeer,
-} from '../support/ttrpcPeer.ts'
+import { CLOSED, DATA, GOAWAY, NO_DATA, rawFrame, rawServer, REQUEST, requestOf, uint32 } from '../support/ttrpcPeer.ts'
+
+const fails = (): Promise<never> => Promise.reject(new Error('not to be dialled'))
+
+/** A program of its own, with a built client for a service. */
+const program = (source: string) =>
+  netProgram(`
+    import protobufjs from 'protobufjs'
+    import { service } from 'millrace/rpc'
+    import { Channel } from './dist/esm/rpc/channel.js'
+    import { makeClient } from './dist/esm/rpc/makeClient.js'
+    const Chat = service(protobufjs.loadSync('spec/fixtures/chat.proto').lookupService('chat.v1.Chat'))
+    ${source}`)
 
 describe('Channel', () => {
   describe('connecting', () => {
@@ -122,7 +123,7 @@ describe('Channel', () => {
       const { channel } = openChannel({ host: HOST, port })
       expect(await netError(channel.ready())).toMatchObject({ status: Status.UNAVAILABLE, peer: `${HOST}:${port}` })
       const patient = channel.ready({ waitForReady: true })
-      const listener = net.createServer((socket) => void netDefer(() => socket.destroy()))
+      const listener = net.createServer((socket) => netDefer(() => socket.destroy()))
       netDefer(() => listener.close())
       await new Promise<void>((resolve) => listener.listen(port, HOST, resolve))
       await clock.advance(100)
@@ -337,7 +338,7 @@ describe('Channel', () => {
       const both = [client.send(call), client.send(call)]
       await answer(peers[1]!, 1)
       await answer(back, 0)
-      expect((await Promise.all(both)).map(({ count }) => count as number).sort()).toEqual([0, 1])
+      expect((await Promise.all(both)).reduce((sum, { count }) => sum + count, 0)).toBe(1)
       expect(states).toEqual(['connecting', 'ready'])
     })
 
@@ -449,6 +450,68 @@ describe('Channel', () => {
       await peer.untilEnded()
     })
 
+    it('keeps no process alive, whatever is open', async () => {
+      const server = await rawServer()
+      const client = program(`
+        const channel = new Channel({ host: '127.0.0.1', port: ${server.port} }, { lazy: false, idleTimeoutMs: 60_000 })
+        const client = makeClient(Chat, channel)
+        const { count } = await client.send({ text: 'hello' }, { timeoutMs: 60_000 })
+        console.log(count, channel.state)`)
+      await hello(await server.accepted(), 7)
+      expect(await client.ended).toEqual({ code: 0, stdout: '7 ready\n', stderr: '' })
+    })
+
+    it('keeps no process alive between attempts to connect', async () => {
+      const client = program(`
+        const channel = new Channel({ host: '127.0.0.1', port: ${await nobody()} }, { lazy: false })
+        channel.ready({ waitForReady: true, timeoutMs: 1 }).catch(() => console.log('left'))
+        await channel.waitForState('transientFailure')
+        process.on('exit', () => console.log(channel.state))`)
+      expect(await client.ended).toEqual({ code: 0, stdout: 'left\ntransientFailure\n', stderr: '' })
+    })
+
+    it('keeps the process alive for calls that are under way, or wait', async () => {
+      const server = await rawServer()
+      const client = program(`
+        const channel = new Channel(
+          { host: '127.0.0.1', port: ${await nobody()} },
+          { backoff: { initialDelayMs: 50, factor: 1, jitter: 0 }, onStateChange: () => ++changes },
+        )
+        let changes = 0
+        const waiting = makeClient(Chat, channel).send({ text: 'hello' }, { waitForReady: true })
+        const other = makeClient(Chat, new Channel({ host: '127.0.0.1', port: ${server.port} }))
+        const started = performance.now()
+        for await (const { text } of other.watch({ room: 'a' })) console.log(text)
+        const controller = setInterval(() => {
+          if (changes < 6) return
+          clearInterval(controller)
+          channel.abort()
+        }, 10)
+        controller.unref()
+        await waiting.catch(({ status }) => console.log(status))`)
+      const peer = await server.accepted()
+      const { id } = await peer.nextOf(REQUEST)
+      peer.send(rawFrame(id, DATA, 0, line('one')))
+      expect(await client.line()).toBe('one')
+      peer.send(rawFrame(id, DATA, 0, line('two')), rawFrame(id, DATA, CLOSED | NO_DATA))
+      expect(await client.ended).toEqual({ code: 0, stdout: 'one\ntwo\n14\n', stderr: '' })
+    })
+
+    it('keeps the process alive if it is told to, until it is told otherwise', async () => {
+      const server = await rawServer()
+      const client = program(`
+        const channel = new Channel({ host: '127.0.0.1', port: ${server.port} }, { keepProcessAlive: true })
+        await channel.ready()
+        process.on('SIGUSR2', () => channel.unref())
+        console.log('ready')
+        process.once('beforeExit', () => console.log(channel.state))`)
+      const peer = await server.accepted()
+      await client.line()
+      client.signal('SIGUSR2')
+      expect(await client.ended).toMatchObject({ code: 0, stdout: 'ready\nready\n' })
+      await peer.untilEnded()
+    })
+
     it('leaves no timers and no sockets behind', async () => {
       const server = await rawServer()
       const leftovers = new Leftovers()
@@ -459,7 +522,7 @@ describe('Channel', () => {
       await response
       await channel.close()
       peer.net.socket.destroy()
-      await leftovers.gone()
+      await expect(leftovers.gone()).resolves.toBeUndefined()
     })
   })
 
@@ -583,5 +646,3 @@ describe('Channel', () => {
     })
   })
 })
-
-const fails = (): Promise<never> => Promise.reject(new Error('not to be dialled'))
