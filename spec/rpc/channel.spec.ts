@@ -4,10 +4,14 @@ import { Channel } from '../../lib/rpc/channel.ts'
 import type { ChannelOptions } from '../../lib/rpc/channelOptions.ts'
 import type { RpcEndpoint } from '../../lib/rpc/dial.ts'
 import type { RpcError } from '../../lib/rpc/rpcError.ts'
+import { RpcServer } from '../../lib/rpc/rpcServer.ts'
 import { Status } from '../../lib/rpc/status.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
+import { endpointFromString } from '../../lib/streams/endpointFromString.ts'
 import { Leftovers } from '../support/leftovers.ts'
-import { netDefer, netError, netProgram, netTurns } from '../support/netTools.ts'
+import { netDefer, netError, netProgram, netStop, netTurns, netUnixPath } from '../support/netTools.ts'
+import { ca, certified } from '../support/tlsFixtures.ts'
+import { ReflectedChat } from './chatServices.ts'
 import { answer, call, hello, HOST, Line, line, nobody, openChannel, sent } from '../support/rpcChannel.ts'
 import { CLOSED, DATA, GOAWAY, NO_DATA, rawFrame, rawServer, REQUEST, requestOf, uint32 } from '../support/ttrpcPeer.ts'
 
@@ -166,6 +170,30 @@ describe('Channel', () => {
       expect(await response).toEqual({ count: 3 })
       const failing = openChannel({ name: 'elsewhere', dial: () => Promise.reject(new Error('no way')) })
       expect((await netError(failing.client.send(call))).message).toMatch(/UNAVAILABLE: elsewhere: no way/)
+    })
+
+    it.each(['tcp', 'unix', 'tls', 'memory'])('runs over %s', async (kind) => {
+      const server = new RpcServer().add(ReflectedChat, {
+        send: ({ text }: { text: string }) => ({ count: text.length }),
+      })
+      netDefer(() => server.forceShutdown())
+      const path = netUnixPath()
+      let target: RpcEndpoint = { path }
+      if (kind === 'unix') await server.listen({ path })
+      else if (kind === 'memory') {
+        target = `memory:${path}`
+        const memory = await endpointFromString(target).createServer(() => server.protocol())
+        netStop(memory)
+      } else {
+        await server.listen({ host: HOST, port: 0, ...(kind === 'tls' && { tls: certified('localhost') }) })
+        const { port } = server.address as { port: number }
+        target = { host: HOST, port, ...(kind === 'tls' && { tls: { ca }, serverHostname: 'localhost' }) }
+      }
+      const { client, channel } = openChannel(target)
+      expect(await client.send(call)).toEqual({ count: 5 })
+      const calls = Array.from({ length: 100 }, () => client.send(call))
+      expect(new Set((await Promise.all(calls)).map(({ count }) => count))).toEqual(new Set([5]))
+      await channel.close()
     })
 
     it('refuses what it cannot dial', () => {
