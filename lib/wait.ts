@@ -32,7 +32,10 @@ export function setCurrentScope(provider: (() => WaitScope | undefined) | null):
   currentScope = provider
 }
 
-const scopeOf = (options: WaitOptions | undefined): WaitScope | undefined => options?.scope ?? currentScope?.()
+/** The scope that a wait belongs to: its own, or the ambient one. */
+export function scopeOf(options: Pick<WaitOptions, 'scope'> | undefined): WaitScope | undefined {
+  return options?.scope ?? currentScope?.()
+}
 
 /**
  * Whether a wait is cancelled before it begins; a wait must check it even when it could finish at once. Returns the
@@ -46,7 +49,7 @@ export function abortedOnEntry(options: WaitOptions | undefined): AbortSignal | 
 }
 
 /** Whether anything can end the wait before its time. If not, a wait need not be able to name or forget itself. */
-export function mayBeCancelled(options: WaitOptions | undefined): boolean {
+export function mayBeCancelled(options: object | undefined): boolean {
   return options !== undefined || currentScope !== null
 }
 
@@ -162,6 +165,21 @@ interface Cancellation {
   timer: Timer | undefined
 }
 
+/** What a signal may end. */
+export interface Cancellable {
+  cancel(reason: unknown): void
+}
+
+/** Calls `target.cancel(reason)` when the signal, which has not aborted, does; for waits that are no {@link Waiter}. */
+export function watchSignal(signal: AbortSignal, target: Cancellable): void {
+  SignalWaits.of(signal).add(target)
+}
+
+/** Undoes {@link watchSignal}, or does nothing. */
+export function unwatchSignal(signal: AbortSignal, target: Cancellable): void {
+  SignalWaits.of(signal).delete(target)
+}
+
 /**
  * The waits that a signal may end, in the order in which they began. It has one listener for all of them, and none
  * without: a signal walks all the listeners it has for each that comes, and thousands of connections may share one.
@@ -169,7 +187,7 @@ interface Cancellation {
 class SignalWaits {
   static readonly #all = new WeakMap<AbortSignal, SignalWaits>()
   readonly #signal: AbortSignal
-  readonly #waits = new Set<Pick<Waiter<unknown>, 'cancel'>>()
+  readonly #waits = new Set<Cancellable>()
 
   static of(signal: AbortSignal): SignalWaits {
     let waits = SignalWaits.#all.get(signal)
@@ -181,12 +199,12 @@ class SignalWaits {
     this.#signal = signal
   }
 
-  add(waiter: Pick<Waiter<unknown>, 'cancel'>): void {
+  add(waiter: Cancellable): void {
     if (this.#waits.size === 0) this.#signal.addEventListener('abort', this)
     this.#waits.add(waiter)
   }
 
-  delete(waiter: Pick<Waiter<unknown>, 'cancel'>): void {
+  delete(waiter: Cancellable): void {
     if (this.#waits.delete(waiter) && this.#waits.size === 0) this.#signal.removeEventListener('abort', this)
   }
 

@@ -181,6 +181,7 @@ describe('the public names', () => {
      [
        "Metadata",
        "RpcError",
+       "RpcServer",
        "Status",
        "service",
        "statusName",

@@ -1,25 +1,37 @@
 import type { PeerName } from '../errors.ts'
 import type { Metadata, MetadataInit } from './metadata.ts'
-import type { Method } from './method.ts'
+import type { Transport } from '../transport.ts'
+import type { AnyMethod, Method } from './method.ts'
 import type { Service } from './service.ts'
 
 /** What a handler knows of its call, and may say beside its messages. */
 export interface CallContext {
-  /** Aborts when nobody waits for the answer any more: the client gave up, is gone, or the deadline has passed. */
+  /**
+   * Aborted when nobody waits for the answer any more; the reason is an {@link RpcError}: CANCELLED by the client or by
+   * the loss of its connection, DEADLINE_EXCEEDED, or UNAVAILABLE when the server ends by force.
+   */
   readonly signal: AbortSignal
-  /** When the client stops waiting, in milliseconds as `performance.now` counts them; undefined if never. */
-  readonly deadline: number | undefined
+  /** When the answer must be there, as `Date.now()` tells time; `Infinity` for a call without a deadline. */
+  readonly deadline: number
   /** What came with the request. */
   readonly metadata: Metadata
-  /** Sends the header, at most once and before the first response. */
+  /**
+   * Sends metadata ahead of the answer: at once to a client that knows of the extension, with the answer of a call with
+   * one response to others. Throws {@link InvalidStateError} the second time, and once the call has ended.
+   */
   sendHeader(header: MetadataInit): void
   /** Sent with the end of the call, well or not: fill it in. */
   readonly trailer: Metadata
+  /** The client: `127.0.0.1:5000`. */
   readonly peer: PeerName
+  /** The connection: for certificates and the like, by `getExtraInfo`. Not to be written to. */
+  readonly transport: Transport
   /** `chat.v1.Chat` */
   readonly service: string
   /** `Send` */
   readonly method: string
+  /** The method's types, and whether it streams. */
+  readonly definition: AnyMethod
 }
 
 type MaybePromise<T> = T | Promise<T>

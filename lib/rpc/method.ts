@@ -26,6 +26,9 @@ export interface Method<
   readonly idempotent: boolean
 }
 
+/** A method of any kind. */
+export type AnyMethod = Method<unknown, never, unknown, never>
+
 /** One request, one response. */
 export type UnaryMethod<Req, Res, ReqInit = Req, ResInit = Res> = Method<Req, ReqInit, Res, ResInit, false, false>
 /** One request, many responses. */

@@ -109,6 +109,7 @@ describe('the types', () => {
     expect([
       same<ReturnType<Chat['send']>, ReturnType<Chat['upload']>>(true),
       same<Parameters<Chat['upload']>[0] extends RequestStream<infer T> ? T : never, Parameters<Chat['send']>[0]>(true),
+      same<symbol extends keyof Chat ? true : false, false>(true),
       same<ReturnType<Chat['watch']> extends ResponseStream<{ text: string }> ? true : false, true>(true),
     ]).not.toContain(false)
     expect(OldStaticChat.methods.watch.responseStream).toBe(true)

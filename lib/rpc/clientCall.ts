@@ -1,0 +1,237 @@
+/**
+ * One call as its caller sees it, whatever connection it runs on: how it is given up, and what it comes to.
+ *
+ * Strategy: one class for all kinds of calls, so that the hot path sees one shape. What a unary call does not need is
+ * not made.
+ */
+import { clock } from '../clock.ts'
+import { mayBeCancelled, scopeOf, unwatchSignal, watchSignal } from '../wait.ts'
+import type { CallOptions } from './client.ts'
+import type { ClientConnection } from './clientConnection.ts'
+import type { ClientMethod } from './clientMethod.ts'
+import type { ClientStream } from './clientWire.ts'
+import { encodeMetadata, type KeyValues } from './envelope.ts'
+import { NOTHING } from './frame.ts'
+import { MessageQueue } from './messageQueue.ts'
+import { Metadata } from './metadata.ts'
+import { RpcError } from './rpcError.ts'
+import { Status } from './status.ts'
+import type { StreamWindow } from './streamWindow.ts'
+
+/** Who has begun the call, and begins it again if it can: a channel. */
+export interface CallOwner {
+  /**
+   * The call has failed. Returns whether it was taken over, to be begun again: then it is not told. `unprocessed` is
+   * for calls that no handler has seen for certain.
+   */
+  takeOver(call: ClientCall, error: RpcError, unprocessed: boolean): boolean
+  /** The call is given up while no connection has it. */
+  givenUp(call: ClientCall): void
+}
+
+const ignore = (): void => {}
+
+export class ClientCall implements ClientStream {
+  id = 0
+  open = false
+  window: StreamWindow | undefined = undefined
+  /** It has come to its end, well or not. */
+  done = false
+  /** Who has it; `undefined` while it waits for a connection. */
+  connection: ClientConnection | undefined = undefined
+  /** Wakes who waits for room to send. */
+  wake: (() => void) | undefined = undefined
+  readonly method: ClientMethod
+  readonly request: unknown
+  readonly metadata: Uint8Array
+  readonly options: CallOptions | undefined
+  /** As `clock.now()` tells time. */
+  readonly expires: number
+  /** What is left until then, to be brought up to date before the call is begun again. */
+  timeoutMs: number
+  /** Of a call with one response. */
+  readonly promise: Promise<unknown> | undefined
+  /** Of a call with many. */
+  readonly responses: MessageQueue<unknown> | undefined
+  readonly #owner: CallOwner
+  #resolve: (message: unknown) => void = ignore
+  #reject: (error: unknown) => void = ignore
+  #unwatchScope: (() => void) | undefined = undefined
+  #requests: Pick<AsyncIterator<unknown>, 'return'> | undefined = undefined
+  #used = false
+
+  /**
+   * `timeoutMs` is `Infinity` for no deadline. A call whose signal has aborted is done from the beginning.
+   * Throws a TypeError for metadata that are none, and a RangeError for a timeout that makes no sense.
+   */
+  constructor(
+    method: ClientMethod,
+    request: unknown,
+    options: CallOptions | undefined,
+    timeoutMs: number,
+    owner: CallOwner,
+  ) {
+    this.method = method
+    this.request = request
+    this.options = options
+    this.#owner = owner
+    if (!(timeoutMs >= 0)) throw new RangeError(`timeoutMs must be a number of milliseconds, not ${timeoutMs}`)
+    this.timeoutMs = timeoutMs
+    this.expires = timeoutMs === Infinity ? Infinity : clock.now() + timeoutMs
+    this.metadata = options?.metadata === undefined ? NOTHING : encodeMetadata(new Metadata(options.metadata))
+    if (method.method.responseStream) {
+      this.promise = undefined
+      this.responses = new MessageQueue<unknown>({
+        consumed: (cost) => this.connection?.consumed(this, cost),
+        abandoned: () => this.giveUp(Status.CANCELLED, () => this.#error(Status.CANCELLED, 'the responses were left')),
+      })
+    } else {
+      this.responses = undefined
+      this.promise = new Promise((resolve, reject) => {
+        this.#resolve = resolve
+        this.#reject = reject
+      })
+    }
+    if (mayBeCancelled(options)) this.#watch()
+  }
+
+  /** Whether it can be begun again: nothing that cannot be repeated was taken from the caller, or given to it. */
+  get repeatable(): boolean {
+    return !this.#used && this.#requests === undefined
+  }
+
+  /** The time that is left, for a call that is begun late, or again. */
+  refreshTimeout(): void {
+    if (this.expires !== Infinity) this.timeoutMs = Math.max(0, this.expires - clock.now())
+  }
+
+  // --- from the caller
+
+  /** The call's messages; asked for once. */
+  takeRequests(): AsyncIterator<unknown> | Iterator<unknown> {
+    const source = this.request as AsyncIterable<unknown> | Iterable<unknown>
+    let iterator: AsyncIterator<unknown> | Iterator<unknown>
+    if (source !== null && typeof source === 'object' && Symbol.asyncIterator in source) {
+      iterator = source[Symbol.asyncIterator]()
+    } else if (typeof source === 'object' && source !== null && Symbol.iterator in source) {
+      iterator = source[Symbol.iterator]()
+    } else {
+      throw new TypeError(`${this.method.method.path} takes an iterable of messages`)
+    }
+    this.#requests = iterator as AsyncIterator<unknown>
+    return iterator
+  }
+
+  /** Gives the call up, for a reason that is only made if it is not done yet. */
+  giveUp(status: Status, reason: () => unknown): void {
+    if (this.done) return
+    if (this.connection === undefined) this.#owner.givenUp(this)
+    else this.connection.cancel(this, status)
+    this.fail(reason())
+  }
+
+  /** The signal has aborted. */
+  cancel(reason: unknown): void {
+    this.giveUp(Status.CANCELLED, () => this.#error(Status.CANCELLED, 'the call was cancelled', reason))
+  }
+
+  /** The deadline has passed. */
+  expire(): void {
+    this.giveUp(Status.DEADLINE_EXCEEDED, () => this.#error(Status.DEADLINE_EXCEEDED, `the deadline has passed`))
+  }
+
+  // --- from the connection
+
+  /** The call has failed: it may be begun again on another connection. */
+  lose(error: RpcError, unprocessed: boolean): void {
+    this.connection = undefined
+    if (!this.done && !this.#owner.takeOver(this, error, unprocessed)) this.fail(error)
+  }
+
+  /** The response of a call with one. */
+  succeed(message: unknown): void {
+    if (this.done) return
+    this.#end()
+    this.#resolve(message)
+  }
+
+  /** One response of many. */
+  push(message: unknown, cost: number): void {
+    this.#used = true
+    this.responses!.push(message, cost)
+  }
+
+  /** No more responses. */
+  finish(): void {
+    if (this.done) return
+    this.#end()
+    this.responses!.end()
+  }
+
+  /** The end, with an error. */
+  fail(error: unknown): void {
+    if (this.done) return
+    this.#end()
+    if (this.responses !== undefined) return this.responses.fail(error)
+    this.promise!.catch(ignore)
+    this.#reject(error)
+  }
+
+  /** What the server has sent ahead of its answer. What the caller's function throws is the call's error. */
+  headers(pairs: KeyValues | undefined): void {
+    if (pairs !== undefined) this.#tell(this.options?.onHeader, pairs)
+  }
+
+  trailers(pairs: KeyValues | undefined): void {
+    if (pairs !== undefined) this.#tell(this.options?.onTrailer, pairs)
+  }
+
+  #tell(listener: ((metadata: Metadata) => void) | undefined, pairs: KeyValues): void {
+    if (listener === undefined || this.done) return
+    try {
+      listener(new Metadata(pairs))
+    } catch (error) {
+      this.giveUp(Status.CANCELLED, () => error)
+    }
+  }
+
+  #watch(): void {
+    const { options } = this
+    const signal = options?.signal
+    const scope = scopeOf(options)?.signal
+    if (signal?.aborted) return this.cancel(signal.reason)
+    if (scope?.aborted) return this.fail(scope.reason)
+    if (signal !== undefined) watchSignal(signal, this)
+    if (scope !== undefined) {
+      // A scope wants its own reason back.
+      const target = { cancel: (reason: unknown) => this.giveUp(Status.CANCELLED, () => reason) }
+      watchSignal(scope, target)
+      this.#unwatchScope = () => unwatchSignal(scope, target)
+    }
+  }
+
+  #end(): void {
+    this.done = true
+    this.connection = undefined
+    this.wake?.()
+    const signal = this.options?.signal
+    if (signal !== undefined) unwatchSignal(signal, this)
+    this.#unwatchScope?.()
+    // What makes the messages is to know that nobody takes them any more.
+    const requests = this.#requests
+    if (requests !== undefined) void leave(requests)
+  }
+
+  #error(status: Status, message: string, cause?: unknown): RpcError {
+    const { path } = this.method.method
+    return new RpcError(status, message, [], { path, peer: this.connection?.peer, cause })
+  }
+}
+
+async function leave(iterator: Pick<AsyncIterator<unknown>, 'return'>): Promise<void> {
+  try {
+    await iterator.return?.()
+  } catch {
+    // The call has its outcome; nobody is left to be told.
+  }
+}

@@ -1,0 +1,85 @@
+/** What goes on around calls: the same shape on either side. */
+
+/** Around a whole call of any kind, as in Koa. */
+export type Around<C> = (context: C, next: () => Promise<unknown>) => unknown
+
+/** What an interceptor may do, `C` being what is known of a call. */
+export interface InterceptorHooks<C> {
+  /**
+   * Around the whole call. `next()` resolves with the response of a call with one response, and with `undefined` when
+   * the last message of a stream was handed on; it rejects with the call's error. What is returned takes the place of
+   * the response, unless it is `undefined`; what is thrown takes the place of the outcome. A call for which `next()`
+   * is not called never gets to its handler (on a server) or onto the wire (in a client).
+   */
+  readonly call?: Around<C> | undefined
+  /** Sees each request message, and returns what takes its place, or a promise of it. */
+  readonly request?: ((message: any, context: C) => unknown) | undefined // oxlint-disable-line typescript/no-explicit-any -- any method's message
+  /** Sees each response message, and returns what takes its place, or a promise of it. */
+  readonly response?: ((message: any, context: C) => unknown) | undefined // oxlint-disable-line typescript/no-explicit-any -- any method's message
+}
+
+/** A function is an interceptor around the whole call. The first of a list is the outermost. */
+export type Interceptor<C> = Around<C> | InterceptorHooks<C>
+
+/** Changes a message, or promises a changed one. */
+export type MessageMap<C> = (message: unknown, context: C) => unknown
+
+/** A list of interceptors, ready for use. */
+export interface Interceptors<C> {
+  /** Runs `core` within all of the `call`s. */
+  readonly around: ((context: C, core: () => Promise<unknown>) => Promise<unknown>) | undefined
+  /** Of all `request`s, the outermost first. */
+  readonly request: MessageMap<C> | undefined
+  /** Of all `response`s, the innermost first. */
+  readonly response: MessageMap<C> | undefined
+}
+
+/** `undefined` for none. Throws a TypeError for what is no interceptor. */
+export function combine<C>(interceptors: readonly Interceptor<C>[]): Interceptors<C> | undefined {
+  if (interceptors.length === 0) return undefined
+  const hooks = interceptors.map(toHooks)
+  const calls = hooks.flatMap(({ call }) => call ?? [])
+  return {
+    around: calls.length === 0 ? undefined : (context, core) => runAround(calls, 0, context, core),
+    request: inTurn(hooks.flatMap(({ request }) => request ?? [])),
+    response: inTurn(hooks.flatMap(({ response }) => response ?? []).reverse()),
+  }
+}
+
+function toHooks<C>(interceptor: Interceptor<C>): InterceptorHooks<C> {
+  if (typeof interceptor === 'function') return { call: interceptor }
+  if (typeof interceptor === 'object' && interceptor !== null) return interceptor
+  throw new TypeError(`an interceptor is a function or an object, not ${typeof interceptor}`)
+}
+
+async function runAround<C>(
+  calls: readonly Around<C>[],
+  index: number,
+  context: C,
+  core: () => Promise<unknown>,
+): Promise<unknown> {
+  const call = calls[index]
+  if (call === undefined) return core()
+  let inner: unknown
+  const next = async (): Promise<unknown> => (inner = await runAround(calls, index + 1, context, core))
+  const returned = await call(context, next)
+  return returned === undefined ? inner : returned
+}
+
+function inTurn<C>(maps: readonly MessageMap<C>[]): MessageMap<C> | undefined {
+  if (maps.length < 2) return maps[0]
+  return async (message, context) => {
+    let changed = message
+    for (const map of maps) changed = await map(changed, context)
+    return changed
+  }
+}
+
+/** A stream whose messages go through `map`. Leaving it leaves the one below. */
+export async function* mapped<C>(
+  messages: AsyncIterable<unknown> | Iterable<unknown>,
+  map: MessageMap<C>,
+  context: C,
+): AsyncGenerator<unknown, void, undefined> {
+  for await (const message of messages) yield await map(message, context)
+}

@@ -1,0 +1,217 @@
+/** A server of calls: services with their handlers, behind any `Server` or transport of ours. */
+import { clock, LONGEST_TIMER_MS } from '../clock.ts'
+import { createServer, createUnixServer, type TcpListenOptions, type UnixListenOptions } from '../endpoints/listen.ts'
+import type { Server } from '../endpoints/server.ts'
+import { InvalidStateError } from '../errors.ts'
+import type { Protocol } from '../protocol.ts'
+import { reportTo } from '../transports/transportOwner.ts'
+import type { Transport } from '../transport.ts'
+import { handled, WaitList } from '../wait.ts'
+import type { CallContext, Handlers } from './handlers.ts'
+import { combine, type Interceptor, type Interceptors } from './interceptor.ts'
+import { makeRoute, type AnyHandler, type Route } from './route.ts'
+import { ServerConnection } from './serverConnection.ts'
+import type { ServerConnectionOwner } from './serverOwner.ts'
+import { limitsOf, type ServerLimitOptions } from './serverLimits.ts'
+import type { AnyMethod } from './method.ts'
+import type { Service } from './service.ts'
+
+export interface RpcServerOptions extends ServerLimitOptions {
+  /** Around every call, the first outermost; those of `add` are inside. */
+  readonly interceptors?: readonly Interceptor<CallContext>[] | undefined
+  /**
+   * Told of errors that a handler did not mean to send: all that is no {@link RpcError}. The client gets INTERNAL and no
+   * more. Also of connections that broke the rules, without a context. Printed to stderr by default.
+   */
+  readonly onError?: ((error: unknown, context: CallContext | undefined) => void) | undefined
+}
+
+export interface AddOptions {
+  /** Around the calls of this service, inside of those of the server. */
+  readonly interceptors?: readonly Interceptor<CallContext>[] | undefined
+}
+
+export interface ShutdownOptions {
+  /** How long calls may take to end by themselves, in milliseconds; 30,000 by default. */
+  readonly graceMs?: number | undefined
+  /** Ends the time of grace early. */
+  readonly signal?: AbortSignal | undefined
+}
+
+const DEFAULT_GRACE_MS = 30_000
+
+/**
+ * Serves services to clients of ttrpc, and of millrace.
+ *
+ * ```ts
+ * const server = new RpcServer().add(Chat, { async send(request) { … } })
+ * await server.listen({ host: '127.0.0.1', port: 0 })
+ * ```
+ */
+export class RpcServer implements AsyncDisposable {
+  readonly #options: RpcServerOptions
+  readonly #owner: ServerConnectionOwner
+  readonly #services = new Map<string, Map<string, Route | undefined>>()
+  readonly #added: Service[] = []
+  readonly #interceptors: readonly Interceptor<CallContext>[]
+  readonly #servers: Server[] = []
+  readonly #connections = new Set<ServerConnection>()
+  readonly #done = new WaitList()
+  #handlers = 0
+  #draining = false
+
+  /** Throws a RangeError for limits that make no sense. */
+  constructor(options: RpcServerOptions = {}) {
+    this.#options = options
+    this.#interceptors = options.interceptors ?? []
+    // Throws for what is none.
+    combine(this.#interceptors)
+    const settled = (): void => this.#settled()
+    const isDraining = (): boolean => this.#draining
+    this.#owner = {
+      limits: limitsOf(options),
+      get draining() {
+        return isDraining()
+      },
+      route: (service, method) => this.#services.get(service)?.get(method),
+      hasService: (service) => this.#services.has(service),
+      opened: (connection) => this.#connections.add(connection),
+      closed: (connection) => {
+        this.#connections.delete(connection)
+        settled()
+      },
+      handlerBegan: () => void this.#handlers++,
+      handlerEnded: () => {
+        this.#handlers--
+        if (this.#draining) settled()
+      },
+      report: (error, context, transport) => this.#report(error, context, transport),
+    }
+  }
+
+  /** The services that were added. */
+  get services(): readonly Service[] {
+    return this.#added
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /**
+   * Serves `service` by these handlers: an object of functions, or an instance of a class with such methods. A method
+   * without a handler is answered with UNIMPLEMENTED. Throws a TypeError for a handler of a method that there is not,
+   * and {@link InvalidStateError} if the service was added already.
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- any service
+  add<S extends Service<any>>(service: S, handlers: Partial<Handlers<S>>, options: AddOptions = {}): this {
+    const { name } = service
+    if (this.#services.has(name)) throw new InvalidStateError(`the service ${name} was added already`)
+    const interceptors = combine([...this.#interceptors, ...(options.interceptors ?? [])])
+    this.#services.set(name, routesOf(service, handlers as Record<string, unknown>, interceptors))
+    this.#added.push(service)
+    return this
+  }
+
+  /** Makes what serves one connection: the protocol for a transport of any kind, and the factory for `createServer`. */
+  protocol(): Protocol {
+    return new ServerConnection(this.#owner)
+  }
+
+  /**
+   * Listens over TCP, or on a Unix socket, with or without TLS; may be called several times. Resolves with the `Server`
+   * once connections are accepted; rejects as `createServer` does, and with {@link InvalidStateError} once the server
+   * was shut down.
+   */
+  async listen(options: TcpListenOptions | (UnixListenOptions & { path: string })): Promise<Server> {
+    if (this.#draining) throw new InvalidStateError('listen() on a server that was shut down')
+    const report = {
+      onConnectionError: (error: unknown, transport: Transport | undefined) =>
+        this.#report(error, undefined, transport),
+    }
+    const server =
+      'path' in options && options.path !== undefined
+        ? await createUnixServer(() => this.protocol(), { ...report, ...options })
+        : await createServer(() => this.protocol(), { ...report, ...(options as TcpListenOptions) })
+    if (this.#draining) server.close()
+    this.#servers.push(server)
+    return server
+  }
+
+  /** The first address listened on; `undefined` before `listen()` has resolved, and after `shutdown()`. */
+  get address(): { readonly host: string; readonly port: number } | { readonly path: string } | undefined {
+    const socket = this.#servers.flatMap(({ sockets }) => sockets)[0]
+    if (socket === undefined) return undefined
+    return socket.family === 'unix' ? { path: socket.address } : { host: socket.address, port: socket.port }
+  }
+
+  /**
+   * Accepts no more connections and no more calls, answers those that there are, and closes each connection after its
+   * last. After `graceMs` the calls that are left are answered with UNAVAILABLE and cancelled, and the connections
+   * closed. Never rejects, and always settles: handlers that do not heed their signal are not waited for any longer.
+   * May be called again, with another time of grace: the earliest ends it.
+   *
+   * A client that knows of the extension is told, and loses no call; a plain one loses those that it sends in the
+   * moment in which its connection is closed.
+   */
+  async shutdown({ graceMs = DEFAULT_GRACE_MS, signal }: ShutdownOptions = {}): Promise<void> {
+    if (!(graceMs >= 0)) throw new RangeError(`graceMs must be a number of milliseconds, not ${graceMs}`)
+    this.#draining = true
+    for (const server of this.#servers) server.close()
+    for (const connection of this.#connections) connection.drain('the server is shutting down')
+    if (this.#isDone) return
+    // The timer of a wait keeps no process alive; but handlers may be all that is left, and this is to settle.
+    const alive = clock.setTimeout(() => {}, LONGEST_TIMER_MS, true)
+    try {
+      await handled(this.#done.wait({ timeoutMs: graceMs, signal }, () => 'shutdown'))
+    } catch {
+      await this.forceShutdown()
+    } finally {
+      clock.clearTimeout(alive)
+    }
+  }
+
+  /** Answers all calls with UNAVAILABLE, cancels their handlers, and closes all connections. */
+  async forceShutdown(): Promise<void> {
+    this.#draining = true
+    for (const server of this.#servers) server.close()
+    for (const connection of this.#connections) connection.end('the server was shut down')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown()
+  }
+
+  get #isDone(): boolean {
+    return this.#connections.size === 0 && this.#handlers === 0
+  }
+
+  #settled(): void {
+    if (this.#draining && this.#isDone) this.#done.resolveAll()
+  }
+
+  #report(error: unknown, context: CallContext | undefined, transport: Transport | undefined): void {
+    const { onError } = this.#options
+    reportTo(onError === undefined ? undefined : () => onError(error, context), error, transport)
+  }
+}
+
+function routesOf(
+  { name, methods }: Service<any>, // oxlint-disable-line typescript/no-explicit-any -- of any service
+  handlers: Readonly<Record<string, unknown>>,
+  interceptors: Interceptors<CallContext> | undefined,
+): Map<string, Route | undefined> {
+  const byKey = methods as Readonly<Record<string, AnyMethod>>
+  for (const key of Object.keys(handlers)) {
+    if (!Object.hasOwn(byKey, key)) throw new TypeError(`the service ${name} has no method ${key}`)
+  }
+  const routes = new Map<string, Route | undefined>()
+  for (const [key, method] of Object.entries(byKey)) {
+    const handler = handlers[key]
+    if (handler === undefined) continue
+    if (typeof handler !== 'function') throw new TypeError(`the handler of ${method.path} is no function`)
+    routes.set(method.name, makeRoute(method, (handler as AnyHandler).bind(handlers), interceptors))
+  }
+  return routes
+}

@@ -1,0 +1,386 @@
+/**
+ * One client of a server: what comes from the wire goes to the handlers, and what they give goes back onto it.
+ *
+ * Strategy: a unary call costs one object, and one `then` of what its handler returned. Everything else that a call can
+ * have (a signal, metadata, a queue) is made when it is asked for. Deadlines share one timer.
+ */
+import { clock, type Timer } from '../clock.ts'
+import { Deadlines } from './deadlines.ts'
+import { decodeBody } from '../protobuf/messageType.ts'
+import { Protocol } from '../protocol.ts'
+import { peerOf, type Encoder, type Transport } from '../transport.ts'
+import type { RequestEnvelope } from './envelope.ts'
+import { ourExtension } from './extension.ts'
+import { Flag, FrameReader, type FrameSink } from './frame.ts'
+import { handle, type ResponseSink } from './handle.ts'
+import { MessageQueue } from './messageQueue.ts'
+import type { Metadata } from './metadata.ts'
+import { ReadGate } from './readGate.ts'
+import type { Route } from './route.ts'
+import { RpcError } from './rpcError.ts'
+import { ServerCall, type ServerCallOwner } from './serverCall.ts'
+import type { ServerConnectionOwner } from './serverOwner.ts'
+import { ServerWire, type ServerWireEvents } from './serverWire.ts'
+import { Status } from './status.ts'
+import { costOf } from './streamWindow.ts'
+
+/** Who holds the gate besides streams. */
+const WRITING = 'writing'
+const BUFFERED = 'buffered'
+
+/** Made for one connection; a `Protocol` for a transport of any kind. */
+export class ServerConnection
+  extends Protocol
+  implements ServerWireEvents<ServerCall>, ServerCallOwner, FrameSink, ResponseSink
+{
+  readonly #owner: ServerConnectionOwner
+  readonly #wire: ServerWire<ServerCall>
+  readonly #reader: FrameReader
+  readonly #deadlines: Deadlines<ServerCall>
+  #transport!: Transport
+  /** Of the last Request. */
+  #route: Route | undefined
+  /** Handlers that have begun and not ended, also those whose calls have ended. */
+  #running = 0
+  /** What all streams have received and not taken, in bytes. */
+  #buffered = 0
+  /** Held while the client does not read what it gets, by streams that have received more than they may, and by all streams together. */
+  readonly #gate = new ReadGate()
+  #writingPaused = false
+  /** No more calls: the connection is closed after the last. */
+  #draining = false
+  #age: Timer | undefined
+
+  constructor(owner: ServerConnectionOwner) {
+    super()
+    this.#owner = owner
+    const { windowLength, maxMessageLength } = owner.limits
+    this.#wire = new ServerWire<ServerCall>(ourExtension(windowLength, maxMessageLength), this, this)
+    this.#reader = new FrameReader(this.#wire, maxMessageLength)
+    this.#deadlines = new Deadlines<ServerCall>(
+      () => this.#wire.calls.values(),
+      (call) => this.#expired(call),
+    )
+  }
+
+  /** The connection; only after `connectionMade`. */
+  get transport(): Transport {
+    return this.#transport
+  }
+
+  /** Calls that have no answer yet. */
+  get activeCalls(): number {
+    return this.#wire.calls.size
+  }
+
+  // --- the transport calls
+
+  override connectionMade(transport: Transport): void {
+    this.#transport = transport
+    this.#gate.open(transport)
+    this.#owner.opened(this)
+    const { maxConnectionAgeMs } = this.#owner.limits
+    if (maxConnectionAgeMs !== Infinity) {
+      this.#age = clock.setTimeout(() => this.drain('the connection has reached its age'), maxConnectionAgeMs)
+    }
+    if (this.#owner.draining) this.drain('the server is shutting down')
+  }
+
+  override dataReceived(data: Uint8Array): void {
+    this.#reader.push(data)
+  }
+
+  override eofReceived(): boolean {
+    if (!this.#owner.limits.halfOpen || this.activeCalls === 0) {
+      this.#cancelAll(new RpcError(Status.CANCELLED, `the client ${this.#peer()} has ended the connection`))
+      return false
+    }
+    for (const call of this.#wire.calls.values()) {
+      if (!call.open) continue
+      call.open = false
+      call.requests?.fail(
+        new RpcError(Status.CANCELLED, `the client ${this.#peer()} has ended the connection amid its messages`),
+      )
+    }
+    this.#draining = true
+    return true
+  }
+
+  override connectionLost(error: Error | null): void {
+    clock.clearTimeout(this.#age)
+    this.#deadlines.stop()
+    this.#reader.stop()
+    const reason = new RpcError(Status.CANCELLED, `the connection with ${this.#peer()} is lost`, [], { cause: error })
+    this.#cancelAll(reason)
+    this.#owner.closed(this)
+  }
+
+  override pauseWriting(): void {
+    this.#writingPaused = true
+    this.#gate.hold(WRITING)
+  }
+
+  override resumeWriting(): void {
+    this.#writingPaused = false
+    for (const call of this.#wire.calls.values()) call.wake?.()
+    this.#gate.release(WRITING)
+  }
+
+  // --- the server calls
+
+  /** Refuses new calls, and closes the connection after the last of those that there are. */
+  drain(reason: string): void {
+    if (this.#draining) return
+    this.#draining = true
+    if (this.#wire.can('goaway')) this.#wire.goAway(reason)
+    this.#closeWhenDone()
+  }
+
+  /** Cancels all calls, which are answered with UNAVAILABLE, and closes the connection. */
+  end(reason: string): void {
+    for (const call of this.#wire.calls.values()) {
+      this.#wire.fail(call, Status.UNAVAILABLE, reason, [])
+      call.cancel(new RpcError(Status.UNAVAILABLE, reason))
+    }
+    this.#transport.close()
+  }
+
+  // --- the wire calls
+
+  writeEncoded<T>(encoder: Encoder<T>, message: T): void {
+    if (!this.#transport.isClosing()) this.#transport.writeEncoded(encoder, message)
+  }
+
+  requestReceived(id: number, envelope: RequestEnvelope, bytes: Uint8Array, flags: number, same: boolean): void {
+    if (!same) this.#route = this.#owner.route(envelope.service, envelope.method)
+    const route = this.#route
+    const refusal = route === undefined ? this.#unknown(envelope) : this.#refusal()
+    if (refusal !== undefined) return this.#wire.refuse(id, refusal.status, refusal.message)
+    const { method } = route!
+    const { timeoutNano } = envelope
+    if (timeoutNano < 0)
+      return this.#wire.refuse(id, Status.DEADLINE_EXCEEDED, `the deadline of ${method.path} has passed`)
+    const expires = timeoutNano === 0 ? Infinity : clock.now() + timeoutNano / 1e6
+    const window = method.requestStream || method.responseStream ? this.#wire.newWindow() : undefined
+    const call = new ServerCall(id, route!, method.requestStream, window, this, envelope.metadata, expires)
+    this.#wire.add(call)
+    if (expires !== Infinity) this.#deadlines.watch(expires)
+    this.#running++
+    this.#owner.handlerBegan()
+    if (method.requestStream) return this.#beginStream(call, envelope, bytes, flags)
+    let request: unknown
+    try {
+      request = decodeBody(method.requestType, bytes.subarray(envelope.payloadStart, envelope.payloadEnd))
+    } catch (error) {
+      return this.#failed(call, new RpcError(Status.INTERNAL, (error as Error).message, [], { cause: error }))
+    }
+    this.#run(call, request)
+  }
+
+  messageReceived(call: ServerCall, bytes: Uint8Array, start: number, end: number, cost: number): void {
+    let message: unknown
+    try {
+      message = decodeBody(call.definition.requestType, bytes.subarray(start, end))
+    } catch (error) {
+      const { message: reason } = error as Error
+      this.#wire.fail(call, Status.INTERNAL, reason, [])
+      return call.cancel(new RpcError(Status.INTERNAL, reason, [], { cause: error }))
+    }
+    const window = call.window!
+    const tooMuch = window.isFull
+    window.received(cost)
+    this.#buffered += cost
+    call.requests!.push(message, cost)
+    // A client that knows of windows waits by itself; one that does not is held back by not being read.
+    if (window.isFull && (tooMuch || !this.#wire.can('window'))) this.#gate.hold(call)
+    if (this.#buffered > this.#owner.limits.maxBufferedLength) this.#gate.hold(BUFFERED)
+  }
+
+  requestsEnded(call: ServerCall): void {
+    call.requests!.end()
+  }
+
+  cancelled(call: ServerCall, reason: RpcError): void {
+    call.cancel(reason)
+    this.#closeWhenDone()
+  }
+
+  windowOpened(call: ServerCall): void {
+    call.wake?.()
+  }
+
+  failed(error: Error): void {
+    this.#owner.report(error, undefined, this.#transport)
+    this.#cancelAll(new RpcError(Status.CANCELLED, error.message))
+    this.#transport.close()
+  }
+
+  // --- calls call
+
+  headerIsDue(call: ServerCall, header: Metadata): boolean {
+    if (!this.#wire.can('trailers')) return false
+    this.#wire.sendHeader(call, header)
+    return true
+  }
+
+  // --- handlers call
+
+  send(call: ServerCall, response: unknown): void {
+    this.#wire.send(call, call.route.body, response)
+  }
+
+  maySend(call: ServerCall): boolean {
+    return !this.#writingPaused && call.window!.maySend
+  }
+
+  // --- inside
+
+  #unknown({ service, method }: RequestEnvelope): Refusal {
+    const known = this.#owner.hasService(service)
+    const message = known ? `the service ${service} has no method ${method}` : `there is no service ${service}`
+    return { status: Status.UNIMPLEMENTED, message }
+  }
+
+  #refusal(): Refusal | undefined {
+    if (this.#draining) return { status: Status.UNAVAILABLE, message: 'the server is shutting down' }
+    const { maxConcurrentCalls } = this.#owner.limits
+    if (this.#running < maxConcurrentCalls) return undefined
+    return {
+      status: Status.RESOURCE_EXHAUSTED,
+      message: `${maxConcurrentCalls} calls of this connection are running already`,
+    }
+  }
+
+  #beginStream(
+    call: ServerCall,
+    { payloadStart, payloadEnd }: RequestEnvelope,
+    bytes: Uint8Array,
+    flags: number,
+  ): void {
+    call.requests = new MessageQueue<unknown>({
+      consumed: (cost) => this.#consumed(call, cost),
+      abandoned: () => {},
+    })
+    if (payloadEnd > payloadStart) {
+      this.messageReceived(call, bytes, payloadStart, payloadEnd, costOf(payloadEnd - payloadStart))
+    }
+    if ((flags & Flag.REMOTE_CLOSED) !== 0) {
+      call.open = false
+      call.requests.end()
+    }
+    this.#run(call, call.requests)
+  }
+
+  #consumed(call: ServerCall, cost: number): void {
+    this.#buffered -= cost
+    const window = call.window!
+    const more = window.taken(cost)
+    if (more > 0 && call.open && this.#wire.can('window')) this.#wire.grant(call, more)
+    if (!window.isFull) this.#gate.release(call)
+    if (this.#buffered <= this.#owner.limits.maxBufferedLength) this.#gate.release(BUFFERED)
+  }
+
+  #run(call: ServerCall, request: unknown): void {
+    const { handler, interceptors, method } = call.route
+    if (interceptors !== undefined || method.responseStream) return void this.#runLong(call, request)
+    let result: unknown
+    try {
+      result = handler(request, call)
+    } catch (error) {
+      return this.#failed(call, error)
+    }
+    if (isThenable(result)) {
+      result.then(
+        (response) => this.#answer(call, response),
+        (error: unknown) => this.#failed(call, error),
+      )
+    } else {
+      this.#answer(call, result)
+    }
+  }
+
+  async #runLong(call: ServerCall, request: unknown): Promise<void> {
+    const { interceptors, method } = call.route
+    try {
+      const core = (): Promise<unknown> => handle(call, request, this)
+      const response = await (interceptors?.around === undefined ? core() : interceptors.around(call, core))
+      if (!method.responseStream) return this.#answer(call, response)
+      if (!call.finished) this.#wire.end(call, call.filledTrailer)
+    } catch (error) {
+      return this.#failed(call, error)
+    }
+    this.#done(call)
+  }
+
+  #answer(call: ServerCall, response: unknown): void {
+    if (!call.finished) {
+      try {
+        this.#wire.respond(call, call.route.body, response, call.heldHeader, call.filledTrailer)
+      } catch (error) {
+        return this.#failed(call, error)
+      }
+    }
+    this.#done(call)
+  }
+
+  #failed(call: ServerCall, error: unknown): void {
+    if (!call.finished) {
+      const { status, statusMessage, details, metadata } = this.#errorFor(call, error)
+      const trailer = call.trailer
+      for (const [key, value] of metadata) trailer.append(key, value)
+      this.#wire.fail(call, status, statusMessage, details, call.heldHeader, call.filledTrailer)
+    }
+    this.#done(call)
+  }
+
+  /** What the client gets to know of an error. */
+  #errorFor(call: ServerCall, error: unknown): RpcError {
+    if (error instanceof RpcError) return error
+    this.#owner.report(error, call, this.#transport)
+    return new RpcError(Status.INTERNAL, 'internal error')
+  }
+
+  /** The handler of the call has ended. */
+  #done(call: ServerCall): void {
+    const { requests } = call
+    if (requests !== undefined) {
+      requests.end()
+      requests.discard()
+      this.#gate.release(call)
+    }
+    this.#running--
+    this.#owner.handlerEnded()
+    if (this.#draining) this.#closeWhenDone()
+  }
+
+  #expired(call: ServerCall): void {
+    const reason = new RpcError(Status.DEADLINE_EXCEEDED, `the deadline of ${call.definition.path} has passed`)
+    this.#wire.fail(call, reason.status, reason.message, [], call.heldHeader, call.filledTrailer)
+    call.cancel(reason)
+    this.#closeWhenDone()
+  }
+
+  #cancelAll(reason: RpcError): void {
+    for (const call of this.#wire.calls.values()) {
+      this.#wire.drop(call)
+      call.cancel(reason)
+    }
+  }
+
+  #closeWhenDone(): void {
+    if (this.#draining && this.activeCalls === 0) this.#transport.close()
+  }
+
+  #peer(): string {
+    return peerOf(this.#transport) ?? '(unknown)'
+  }
+}
+
+interface Refusal {
+  readonly status: Status
+  readonly message: string
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}
