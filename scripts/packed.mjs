@@ -38,6 +38,8 @@ console.log('import and require agree on', ${JSON.stringify(subpaths)}.join(', '
   )
   process.stdout.write(run(process.execPath, ['use.mjs']))
 
+  console.log('the command runs, version', run(join(folder, 'node_modules/.bin/millrace'), ['--version']).trim())
+
   writeFileSync(
     join(folder, 'use.ts'),
     `import { startServer } from 'millrace'

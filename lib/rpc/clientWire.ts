@@ -112,6 +112,11 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
     return this.extension?.features.has(feature) ?? false
   }
 
+  /** The next call gets this id, or a higher one; ids are odd. Those in between are left out, which is harmless. */
+  skipTo(id: number): void {
+    this.#nextId = Math.max(this.#nextId, id)
+  }
+
   // --- what comes in
 
   frameReceived(id: number, type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {

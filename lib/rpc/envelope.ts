@@ -88,6 +88,7 @@ export class RequestEnvelope {
   metadata: [key: string, value: string][] | undefined
   /** What the last Request said of its service and method, as bytes. */
   #last: Uint8Array = NOTHING
+  readonly #fields = new FieldReader(NOTHING, 0, 0)
 
   /**
    * Returns whether service and method are those of the last Request: then they were not decoded again. Throws
@@ -103,7 +104,7 @@ export class RequestEnvelope {
       this.service = this.method = ''
       this.#last = NOTHING
     }
-    const fields = new FieldReader(bytes, same ? start + last.length : start, end)
+    const fields = this.#fields.reset(bytes, same ? start + last.length : start, end)
     // Where the fields that name the method end, if they come first and in order, as all peers write them.
     let named = same ? fields.place : start
     let canCompare = true
@@ -144,6 +145,7 @@ export class ResponseEnvelope {
   details: Any[] | undefined
   header: [key: string, value: string][] | undefined
   trailer: [key: string, value: string][] | undefined
+  readonly #fields = new FieldReader(NOTHING, 0, 0)
 
   clear(): void {
     this.hasPayload = false
@@ -155,7 +157,7 @@ export class ResponseEnvelope {
   /** Throws {@link InvalidFrameError}. */
   read(bytes: Uint8Array, start: number, end: number): void {
     this.clear()
-    const fields = new FieldReader(bytes, start, end)
+    const fields = this.#fields.reset(bytes, start, end)
     while (fields.place < end) {
       const field = fields.varint()
       if (field === RESPONSE_PAYLOAD_TAG) {

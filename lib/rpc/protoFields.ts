@@ -68,6 +68,14 @@ export class FieldReader {
     this.end = end
   }
 
+  /** Reads others, with the same object. */
+  reset(bytes: Uint8Array, start: number, end: number): this {
+    this.bytes = bytes
+    this.place = start
+    this.end = end
+    return this
+  }
+
   /** A whole number; above 2^53 it is rounded. */
   varint(): number {
     let value = 0
@@ -84,20 +92,10 @@ export class FieldReader {
 
   /** A signed number of 64 bits; beyond 2^53 it is rounded. */
   int64(): number {
-    let low = 0
-    let high = 0
-    for (let i = 0; i < 10; i++) {
-      if (this.place >= this.end) throw this.#broken('a varint is cut off')
-      const byte = this.bytes[this.place++]!
-      // 28 bits each, and the rest.
-      if (i < 4) low += (byte & 0x7f) * 2 ** (7 * i)
-      else high += (byte & 0x7f) * 2 ** (7 * (i - 4))
-      if (byte < 0x80) {
-        high %= 2 ** 36
-        return high >= 2 ** 35 ? (high - 2 ** 36) * 2 ** 28 + low : high * 2 ** 28 + low
-      }
-    }
-    throw this.#broken('a varint of more than 10 bytes')
+    const start = this.place
+    const value = this.varint()
+    // Only a negative number has ten bytes.
+    return this.place - start < 10 ? value : this.#signed(start)
   }
 
   /** The length of a field of bytes, all of which must be there. */
@@ -134,6 +132,12 @@ export class FieldReader {
     } else if (wireType === FIXED64) this.#pass(8)
     else if (wireType === FIXED32) this.#pass(4)
     else throw this.#broken(`a field of the wire type ${wireType}`)
+  }
+
+  #signed(start: number): number {
+    let value = 0n
+    for (let i = 0; i < 10; i++) value |= BigInt(this.bytes[start + i]! & 0x7f) << BigInt(7 * i)
+    return Number(BigInt.asIntN(64, value))
   }
 
   #pass(n: number): void {

@@ -329,6 +329,7 @@ export function netProgram(
   end: () => void
   /** Closes its output. */
   hangUp: () => void
+  signal: (name: NodeJS.Signals) => void
 } {
   const args = [...node, '--input-type=module', '-e', source]
   const options = { cwd: join(__dirname, '../..'), env: { ...process.env, NODE_OPTIONS: '', ...env } }
@@ -360,7 +361,15 @@ export function netProgram(
     return stdout.split('\n')[mine]!
   }
   const send = (text: string): void => void child.stdin.write(text)
-  return { ended, line, kill, send, end: () => void child.stdin.end(), hangUp: () => void child.stdout.destroy() }
+  return {
+    ended,
+    line,
+    kill,
+    send,
+    end: () => void child.stdin.end(),
+    hangUp: () => void child.stdout.destroy(),
+    signal: (name) => void child.kill(name),
+  }
 }
 
 /** A port whose listener is stuck, with a full queue: connecting to it takes for ever. */

@@ -1,0 +1,77 @@
+import type { Command } from 'commander'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { loadProto, servicesOf } from './loadProto.ts'
+import { requirePbjs } from './packages.ts'
+import { serviceModule } from './serviceModule.ts'
+
+interface GenOptions {
+  out: string
+  include: string[]
+  keepCase?: true
+  forceLong?: true
+  forceNumber?: true
+  nullSemantics?: true
+}
+
+export const collect = (value: string, before: string[]): string[] => [...before, value]
+
+/** Adds `millrace gen`: messages as classes, services as typed definitions. */
+export function addGen(program: Command): void {
+  program
+    .command('gen')
+    .description('write typed messages, clients and handlers for proto files')
+    .argument('<file...>', 'proto files')
+    .requiredOption('-o, --out <dir>', 'the folder to write to; it is made if it is not there')
+    .option('-I, --include <dir>', 'where imports are looked for; may be given several times', collect, [])
+    .option('--keep-case', 'keep the names of fields as they are, instead of camelCase')
+    .option('--force-long', '64-bit fields are Long objects')
+    .option('--force-number', '64-bit fields are numbers, exact up to 2^53')
+    .option('--null-semantics', 'fields without presence are never null in the types')
+    .action(gen)
+}
+
+async function gen(files: string[], options: GenOptions): Promise<void> {
+  const pbjs = requirePbjs()
+  const { out, include, keepCase } = options
+  // Before anything is written: what does not load leaves the folder as it was.
+  const root = loadProto(files, { include, keepCase })
+  mkdirSync(out, { recursive: true })
+  await writeMessages(pbjs, files, options)
+  const { code, types } = serviceModule(servicesOf(root), files)
+  writeFileSync(join(out, 'index.js'), code)
+  writeFileSync(join(out, 'index.d.ts'), types)
+  const written = ['messages.js', 'messages.d.ts', 'index.js', 'index.d.ts']
+  if (!isModuleFolder(out)) {
+    writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n')
+    written.push('package.json')
+  }
+  process.stdout.write(written.map((name) => `${relative('', join(out, name))}\n`).join(''))
+}
+
+function writeMessages(pbjs: ReturnType<typeof requirePbjs>, files: string[], options: GenOptions): Promise<void> {
+  const { out, include, keepCase, forceLong, forceNumber, nullSemantics } = options
+  const args = [
+    ...['--target', 'static-module', '--wrap', 'esm', '--dts', '--no-service'],
+    // A namespace of its own: modules of one name would overwrite each other's classes.
+    ...['--root', files.join(' ')],
+    ...['--out', join(out, 'messages.js')],
+    ...include.flatMap((folder) => ['--path', folder]),
+    ...(keepCase ? ['--keep-case'] : []),
+    ...(forceLong ? ['--force-long'] : []),
+    ...(forceNumber ? ['--force-number'] : []),
+    ...(nullSemantics ? ['--null-semantics'] : []),
+  ]
+  return new Promise((done, failed) => {
+    pbjs.main([...args, '--', ...files], (error) => (error === null ? done() : failed(error)))
+  })
+}
+
+/** Whether a `.js` file in that folder is an ES module: the nearest package.json says so. */
+function isModuleFolder(folder: string): boolean {
+  for (let place = resolve(folder); ; place = dirname(place)) {
+    const file = join(place, 'package.json')
+    if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { type?: string }).type === 'module'
+    if (dirname(place) === place) return false
+  }
+}

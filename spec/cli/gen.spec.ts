@@ -1,0 +1,303 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildIfMissing } from '../support/builtPackage.ts'
+
+const root = join(__dirname, '../..')
+// Inside the project, so that 'millrace' means the built package, as it does for its users.
+const folder = join(root, 'dist/gen-spec')
+const command = join(root, 'dist/esm/cli/millrace.js')
+
+interface Run {
+  status: number | null
+  stdout: string
+  stderr: string
+}
+
+function node(cwd: string, ...args: string[]): Run {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1' },
+  })
+  return { status, stdout, stderr }
+}
+
+const gen = (...args: string[]): Run => node(folder, command, 'gen', ...args)
+
+function write(file: string, ...lines: string[]): void {
+  mkdirSync(join(folder, file, '..'), { recursive: true })
+  writeFileSync(join(folder, file), `${lines.join('\n')}\n`)
+}
+
+const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
+
+/** Compiles a program as strictly as can be; returns what the compiler says. */
+function compile(file: string): string {
+  const config = {
+    compilerOptions: {
+      target: 'es2022',
+      lib: ['es2023', 'esnext.disposable'],
+      module: 'nodenext',
+      types: ['node'],
+      strict: true,
+      noUncheckedIndexedAccess: true,
+      exactOptionalPropertyTypes: true,
+      verbatimModuleSyntax: true,
+    },
+    files: [file],
+  }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+  return node(root, 'node_modules/@typescript/native/bin/tsc', '-p', folder).stdout
+}
+
+describe('millrace gen', () => {
+  beforeAll(() => {
+    buildIfMissing()
+    rmSync(folder, { recursive: true, force: true })
+    write('chat.proto', readFileSync(join(root, 'spec/fixtures/chat.proto'), 'utf8'))
+  })
+
+  it('tells what it has written', () => {
+    expect(gen('chat.proto', '--out', 'told')).toEqual({
+      status: 0,
+      stdout: ['messages.js', 'messages.d.ts', 'index.js', 'index.d.ts'].map((name) => `told/${name}\n`).join(''),
+      stderr: '',
+    })
+  })
+
+  it('writes types for all four kinds, which a strict program compiles against, and a module that it runs with', () => {
+    expect(gen('chat.proto', '--out', 'chat').status).toBe(0)
+    write(
+      'useChat.ts',
+      "import type { CallOptions, RequestStream, ResponseStream } from 'millrace/rpc'",
+      "import { chat, Chat, type ChatClient, type ChatHandlers } from './chat/index.js'",
+      '',
+      'type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false',
+      'type Options = CallOptions | undefined',
+      'type Fields = chat.v1.Line.$Properties',
+      'type Line = chat.v1.Line & chat.v1.Line.$Shape',
+      'type Sent = chat.v1.Sent & chat.v1.Sent.$Shape',
+      "const unary: Same<ChatClient['send'], (request: Fields, options?: Options) => Promise<Sent>> = true",
+      'const many: Same<',
+      "  ChatClient['watch'],",
+      '  (request: chat.v1.Query.$Properties, options?: Options) => ResponseStream<Line>',
+      '> = true',
+      'const upload: Same<',
+      "  ChatClient['upload'],",
+      '  (request: RequestStream<Fields>, options?: Options) => Promise<Sent>',
+      '> = true',
+      'const both: Same<',
+      "  ChatClient['talk'],",
+      '  (request: RequestStream<Fields>, options?: Options) => ResponseStream<Line>',
+      '> = true',
+      '',
+      'export const handlers: ChatHandlers = {',
+      '  async send(request, context) {',
+      '    return { count: request.text.length + request.likes + Number(context.signal.aborted) }',
+      '  },',
+      '  async *watch(query) {',
+      '    yield { room: query.room }',
+      '  },',
+      '  async upload(lines) {',
+      '    let count = 0',
+      '    for await (const line of lines) count += line.likes',
+      '    return { count }',
+      '  },',
+      '  async *talk(lines) {',
+      '    yield* lines',
+      '  },',
+      '  send_all: () => ({}),',
+      '}',
+      '// @ts-expect-error -- no such field',
+      'export const wrong: ChatHandlers["send"] = () => ({ counts: 1 })',
+      '',
+      'const { requestType } = Chat.methods.send',
+      "const line = requestType.decode(requestType.encode({ text: 'hello' }).finish())",
+      'console.log(unary, many, upload, both, line instanceof chat.v1.Line, line.text, line.likes)',
+      'for (const { path, requestStream, responseStream, idempotent } of Object.values(Chat.methods)) {',
+      '  console.log(path, requestStream, responseStream, idempotent)',
+      '}',
+    )
+    expect(compile('useChat.ts')).toBe('')
+    expect(node(folder, 'useChat.js')).toEqual({
+      status: 0,
+      stdout: [
+        'true true true true true hello 0',
+        'chat.v1.Chat/Send false false false',
+        'chat.v1.Chat/Watch false true true',
+        'chat.v1.Chat/Upload true false false',
+        'chat.v1.Chat/Talk true true false',
+        'chat.v1.Chat/send_all false false true',
+        '',
+      ].join('\n'),
+      stderr: '',
+    })
+  })
+
+  it('finds imports beside the file and in the folders of -I, and google’s own', () => {
+    write('shared/common.proto', 'syntax = "proto3"; package common; message Id { string id = 1; }')
+    write('more/other.proto', 'syntax = "proto3"; package other; message Other { int32 n = 1; }')
+    write(
+      'protos/a.proto',
+      'syntax = "proto3";',
+      'package a;',
+      'import "common.proto";',
+      'import "other.proto";',
+      'import "beside.proto";',
+      'import "google/protobuf/empty.proto";',
+      'import "google/protobuf/descriptor.proto";',
+      'extend google.protobuf.MethodOptions { string note = 50001; }',
+      'service A {',
+      '  rpc Get (common.Id) returns (google.protobuf.Empty) { option (note) = "x"; }',
+      '  rpc Put (Beside) returns (other.Other);',
+      '}',
+    )
+    write('protos/beside.proto', 'syntax = "proto3"; package a; message Beside { common.Id id = 1; }')
+    expect(gen('protos/a.proto', '-o', 'imports').stderr).toContain('cannot load protos/a.proto: ')
+    expect(existsSync(join(folder, 'imports'))).toBe(false)
+    expect(gen('protos/a.proto', '-o', 'imports', '-I', 'shared', '--include', 'more')).toMatchObject({ status: 0 })
+    write(
+      'useImports.ts',
+      "import { A } from './imports/index.js'",
+      'const { get, put } = A.methods',
+      "const { id } = put.requestType.decode(put.requestType.encode({ id: { id: 'x' } }).finish())",
+      'console.log(id?.id, get.responseType.encode({}).finish().length, put.responseType.encode({ n: 1 }).finish().length)',
+    )
+    expect(compile('useImports.ts')).toBe('')
+    expect(node(folder, 'useImports.js')).toEqual({ status: 0, stdout: 'x 0 2\n', stderr: '' })
+  })
+
+  it('takes several files, and tells apart services of one name', () => {
+    write('v1.proto', 'syntax = "proto3"; package x.v1; message M {} service Same { rpc Do (M) returns (M); }')
+    write(
+      'v2.proto',
+      'syntax = "proto3"; package x.v2;',
+      'message M { message Inner { int32 n = 1; } }',
+      'service Same { rpc Do (M.Inner) returns (stream M); }',
+      'service Alone { rpc Do (M) returns (M); }',
+    )
+    expect(gen('v1.proto', 'v2.proto', '--out', 'several')).toMatchObject({ status: 0, stderr: '' })
+    write(
+      'useSeveral.ts',
+      "import { x, x_v1_Same, x_v2_Same, Alone } from './several/index.js'",
+      'const { do: call } = x_v2_Same.methods',
+      'console.log(x_v1_Same.name, call.path, call.requestType === x.v2.M.Inner, Alone.name)',
+    )
+    expect(compile('useSeveral.ts')).toBe('')
+    expect(node(folder, 'useSeveral.js').stdout).toBe('x.v1.Same x.v2.Same/Do true x.v2.Alone\n')
+  })
+
+  it('keeps clear of the words of JavaScript and of the names of messages', () => {
+    write(
+      'words.proto',
+      'syntax = "proto3";',
+      'message delete { int32 n = 1; }',
+      'message ChatMethods {}',
+      'service class { rpc new (delete) returns (delete); }',
+    )
+    expect(gen('words.proto', '--out', 'words')).toMatchObject({ status: 0, stderr: '' })
+    write(
+      'useWords.ts',
+      "import { class_, delete_ } from './words/index.js'",
+      'const method = class_.methods.new',
+      'console.log(class_.name, method.path, method.requestType.decode(delete_.encode({ n: 3 }).finish()).n)',
+    )
+    expect(compile('useWords.ts')).toBe('')
+    expect(node(folder, 'useWords.js').stdout).toBe('class class/new 3\n')
+  })
+
+  it('carries the comments over', () => {
+    write(
+      'comments.proto',
+      'syntax = "proto3";',
+      'package c;',
+      'message M {}',
+      '// Where it all begins. */',
+      'service Commented {',
+      '  // Does it,',
+      '  // at once.',
+      '  rpc Do (M) returns (M) { option deprecated = true; }',
+      '}',
+    )
+    expect(gen('comments.proto', '--out', 'comments').status).toBe(0)
+    const types = read('comments/index.d.ts')
+    expect(types).toContain('/**\n * Where it all begins. * /\n */\nexport declare const Commented')
+    expect(types).toContain('  /**\n   * Does it,\n   * at once.\n   * @deprecated\n   */\n  readonly do: ')
+    write('useComments.ts', "import { Commented } from './comments/index.js'", 'console.log(Commented.name)')
+    expect(compile('useComments.ts')).toBe('')
+  })
+
+  it('writes the messages alone where there is no service', () => {
+    write('bare.proto', 'syntax = "proto3"; package bare; message M { int32 n = 1; }')
+    expect(gen('bare.proto', '--out', 'bare').status).toBe(0)
+    write('useBare.ts', "import { bare } from './bare/index.js'", 'console.log(bare.M.create({ n: 1 }).n)')
+    expect(compile('useBare.ts')).toBe('')
+    expect(node(folder, 'useBare.js').stdout).toBe('1\n')
+  })
+
+  it('hands the options for fields on', () => {
+    write('long.proto', 'syntax = "proto3"; package l; message M { int64 big_one = 1; }')
+    expect(gen('long.proto', '--out', 'long', '--keep-case', '--force-number').status).toBe(0)
+    expect(read('long/messages.d.ts')).toContain('big_one: number;')
+    expect(gen('long.proto', '--out', 'long', '--force-long').status).toBe(0)
+    expect(read('long/messages.d.ts')).toContain('bigOne: Long;')
+  })
+
+  it('makes the folder one of ES modules where it would not be', () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'millrace-gen-'))
+    try {
+      const { stdout } = node(elsewhere, command, 'gen', join(folder, 'chat.proto'), '--out', 'out')
+      expect(stdout).toContain('out/package.json\n')
+      expect(readFileSync(join(elsewhere, 'out/package.json'), 'utf8')).toBe('{ "type": "module" }\n')
+    } finally {
+      rmSync(elsewhere, { recursive: true })
+    }
+  })
+
+  describe('fails, writes nothing and says why', () => {
+    it.each([
+      ['without --out', ['chat.proto'], "error: required option '-o, --out <dir>' not specified"],
+      ['without a file', ['--out', 'failed'], "error: missing required argument 'file'"],
+      ['for a file that is not there', ['no.proto', '--out', 'failed'], 'millrace: cannot load no.proto: ENOENT'],
+      [
+        'for what is no proto file',
+        ['bad.proto', '--out', 'failed'],
+        "cannot load bad.proto: illegal token 'This' (bad.proto, line 2)",
+      ],
+      ['for a type that is nowhere', ['lost.proto', '--out', 'failed'], 'no such type: Lost'],
+    ])('%s', (_name, args, message) => {
+      write('bad.proto', 'syntax = "proto3";', 'This is not one.')
+      write('lost.proto', 'syntax = "proto3"; service S { rpc Do (Lost) returns (Lost); }')
+      const { status, stdout, stderr } = gen(...args)
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+      expect(stderr).toContain(message)
+      expect(existsSync(join(folder, 'failed'))).toBe(false)
+    })
+
+    it('without protobufjs-cli, and tells how to get it', () => {
+      const elsewhere = mkdtempSync(join(tmpdir(), 'millrace-gen-'))
+      try {
+        const installed = join(elsewhere, 'node_modules/millrace')
+        cpSync(join(root, 'dist/esm'), join(installed, 'dist/esm'), { recursive: true })
+        cpSync(join(root, 'package.json'), join(installed, 'package.json'))
+        for (const name of ['commander', 'protobufjs', 'long']) {
+          symlinkSync(join(root, 'node_modules', name), join(elsewhere, 'node_modules', name))
+        }
+        const millrace = join(installed, 'dist/esm/cli/millrace.js')
+        const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+        expect(node(elsewhere, millrace, '--version').stdout).toBe(`${version}\n`)
+        expect(node(elsewhere, millrace, 'gen', join(folder, 'chat.proto'), '--out', 'out')).toEqual({
+          status: 1,
+          stdout: '',
+          stderr:
+            'millrace: `millrace gen` needs protobufjs-cli, which is not installed: ' +
+            'npm install --save-dev protobufjs-cli\n',
+        })
+      } finally {
+        rmSync(elsewhere, { recursive: true })
+      }
+    })
+  })
+})

@@ -1,0 +1,125 @@
+import type { RpcError } from '../../lib/rpc/rpcError.ts'
+import { Status } from '../../lib/rpc/status.ts'
+import { FakeClock } from '../../lib/testing/fakeClock.ts'
+import { netError, netTurns } from '../support/netTools.ts'
+import { answer, call, hello, HOST, line, openChannel, sent } from '../support/rpcChannel.ts'
+import { DATA, PING, rawFrame, rawServer, REQUEST } from '../support/ttrpcPeer.ts'
+
+const options = { keepaliveMs: 1000, keepaliveTimeoutMs: 200, stableMs: 0 }
+
+/** A channel to a server that knows of the extension, with one call behind it. */
+async function connected(more: object = {}) {
+  const server = await rawServer()
+  const opened = openChannel({ host: HOST, port: server.port }, { ...options, ...more })
+  const response = opened.client.send(call)
+  const peer = await server.accepted()
+  await hello(peer, 1)
+  await response
+  return { ...opened, server, peer }
+}
+
+const pings = (peer: { frames: readonly { type: number }[] }): number =>
+  peer.frames.filter(({ type }) => type === PING).length
+
+describe('Keepalive', () => {
+  it('asks a server that was silent while a call waits, and goes on when it answers', async () => {
+    using clock = new FakeClock()
+    const { client, peer } = await connected()
+    const response = client.send(call)
+    const { id } = await peer.nextOf(REQUEST)
+    for (let i = 0; i < 3; i++) {
+      await clock.advance(1000)
+      const ping = await peer.next()
+      expect([ping.type, ping.id, ping.flags, ping.data.length]).toEqual([PING, 0x7fffffff, 0, 8])
+      await clock.advance(199)
+      peer.send(rawFrame(0, PING, 1, ping.data))
+      await netTurns(20)
+    }
+    peer.respond(id, sent(2))
+    expect(await response).toEqual({ count: 2 })
+  })
+
+  it('gives up a connection on which nothing comes, and its calls with it', async () => {
+    using clock = new FakeClock()
+    const { client, channel, server, peer, states } = await connected()
+    const response = netError<RpcError>(client.send(call))
+    await peer.nextOf(REQUEST)
+    await clock.advance(1000)
+    await peer.nextOf(PING)
+    await clock.advance(199)
+    expect(channel.activeCalls).toBe(1)
+    await clock.advance(1)
+    const error = await response
+    expect(error).toMatchObject({ status: Status.UNAVAILABLE, path: 'chat.v1.Chat/Send' })
+    expect(error.message).toMatch(/no sign of life from 127\.0\.0\.1:\d+ for 1200 ms/)
+    expect((channel.lastError as Error).message).toMatch(/no sign of life/)
+    await peer.untilEnded()
+    const again = client.send(call)
+    await answer(await server.accepted(), 3)
+    expect(await again).toEqual({ count: 3 })
+    expect(states).toEqual(['connecting', 'ready', 'idle', 'connecting', 'ready'])
+  })
+
+  it('takes whatever comes for a sign of life', async () => {
+    using clock = new FakeClock()
+    const { client, peer } = await connected()
+    const stream = client.watch({ room: 'a' })
+    const first = stream.next()
+    const { id } = await peer.nextOf(REQUEST)
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(999)
+      peer.send(rawFrame(id, DATA, 0, line('alive')))
+      await netTurns(20)
+    }
+    expect(pings(peer)).toBe(0)
+    await clock.advance(1000)
+    await peer.nextOf(PING)
+    // In place of an answer.
+    peer.send(rawFrame(id, DATA, 0, line('alive')))
+    await netTurns(20)
+    await clock.advance(200)
+    peer.send(rawFrame(id, DATA, 0, line('alive')))
+    expect((await first).value).toMatchObject({ text: 'alive' })
+    // It was asked once more behind that, and has not died of the first.
+    expect((await stream.next()).value).toMatchObject({ text: 'alive' })
+  })
+
+  it('asks nobody while there are no calls, unless it is told to', async () => {
+    using clock = new FakeClock()
+    const { peer } = await connected()
+    await clock.advance(10_000)
+    await netTurns(20)
+    expect(pings(peer)).toBe(0)
+    const curious = await connected({ keepaliveIdle: true })
+    await clock.advance(1000)
+    await curious.peer.nextOf(PING)
+    await clock.advance(200)
+    await curious.peer.untilEnded()
+  })
+
+  it('does not ask a server that would not understand', async () => {
+    using clock = new FakeClock()
+    const server = await rawServer()
+    const { client } = openChannel({ host: HOST, port: server.port }, options)
+    const first = client.send(call)
+    const peer = await server.accepted()
+    await answer(peer, 1)
+    await first
+    const response = client.send(call)
+    const { id } = await peer.nextOf(REQUEST)
+    await clock.advance(60_000)
+    peer.respond(id, sent(2))
+    expect(await response).toEqual({ count: 2 })
+    expect(peer.frames.map(({ type }) => type)).toEqual([REQUEST, REQUEST])
+  })
+
+  it('can be left out', async () => {
+    using clock = new FakeClock()
+    const { client, peer } = await connected({ keepaliveMs: Infinity, idleTimeoutMs: Infinity })
+    const response = client.send(call)
+    const { id } = await peer.nextOf(REQUEST)
+    expect(clock.pending).toBe(0)
+    peer.respond(id, sent(2))
+    await response
+  })
+})
