@@ -179,10 +179,13 @@ describe('the public names', () => {
   it('of millrace/rpc', () => {
     expect(Object.keys(rpc).sort()).toMatchInlineSnapshot(`
      [
+       "Channel",
        "Metadata",
        "RpcError",
        "RpcServer",
        "Status",
+       "connect",
+       "createClient",
        "service",
        "statusName",
      ]

@@ -1,5 +1,10 @@
 // For users.
 export { service, type AnyMethods, type Service, type ServiceOptions } from './service.ts'
+export { connect, createClient, type ClientOptions, type ConnectedClient, type RpcConnectOptions } from './connect.ts'
+export { Channel } from './channel.ts'
+export type { ChannelCloseOptions, ChannelOptions, ChannelState } from './channelOptions.ts'
+export type { Dial, DialEndpoint, DialOptions, RpcEndpoint, RpcEndpoints, TcpEndpoint, UnixEndpoint } from './dial.ts'
+export type { RetryOptions } from './retry.ts'
 export type { CallOptions, Client, RequestStream, ResponseStream } from './client.ts'
 export type { CallContext, Handlers } from './handlers.ts'
 export { RpcServer, type AddOptions, type RpcServerOptions, type ShutdownOptions } from './rpcServer.ts'

@@ -29,7 +29,7 @@ export class ClientWireLog implements ClientWireEvents<ClientStream> {
   readonly log: string[] = []
   readonly wire: ClientWire<ClientStream>
   readonly #reader: FrameReader
-  #sent = Buffer.alloc(0)
+  #sent: Buffer = Buffer.alloc(0)
 
   constructor({ offer = false, window = 1000, max = 4 * 1024 * 1024 } = {}) {
     const sink = {

@@ -17,7 +17,7 @@ export const rawBytes = new BodyEncoder(
 
 /** Collects frames. */
 export class FrameLog {
-  #bytes = Buffer.alloc(0)
+  #bytes: Buffer = Buffer.alloc(0)
 
   writeEncoded<T>(encoder: Encoder<T>, message: T): void {
     const out = new OutgoingBuffer()
