@@ -35,11 +35,11 @@ describe('a client of ours, with a Go server', () => {
       })
     }
 
-    itWithGo('find the server plain at its first answer, before which it is not known', async () => {
-      const { client, connection } = await dial()
-      expect(connection.extension).toBeUndefined()
-      await client.echo(bytes('a'))
-      expect(connection.extension).toBeNull()
+    itWithGo('offer the extension, once, as metadata that say nothing to the server', async () => {
+      const { client } = await dial()
+      const offer = { 'millrace-ext': [expect.stringMatching(/^1;cancel,/)] }
+      expect(JSON.parse((await client.context(bytes(''))).value)).toMatchObject({ metadata: offer })
+      expect(JSON.parse((await client.context(bytes(''))).value)).toEqual({ metadata: {}, deadlineMs: null })
     })
 
     itWithGo('1,000 of them at a time', async () => {
@@ -91,14 +91,14 @@ describe('a client of ours, with a Go server', () => {
     })
 
     itWithGo('that are cancelled are forgotten here alone; the late answer is dropped', async () => {
-      const { server, client, connection } = await dial()
+      const { server, client, channel } = await dial()
       const controller = new AbortController()
       const call = client.hold(text('a'), { signal: controller.signal })
       await server.event({ event: 'started', name: 'a' })
       const reason = new Error('enough')
       controller.abort(reason)
       expect(await netError(call)).toMatchObject({ status: Status.CANCELLED, cause: reason })
-      expect(connection.activeCalls).toBe(0)
+      expect(channel.activeCalls).toBe(0)
       await client.echo(bytes('a'))
       server.release('a')
       expect((await server.event({ event: 'ended', name: 'a' }))['error']).toBeNull()
@@ -210,9 +210,9 @@ describe('a client of ours, with a Go server', () => {
     })
 
     itWithGoStreams('that are left early cost no other call anything', async () => {
-      const { client, connection } = await dial()
+      const { client, channel } = await dial()
       for await (const _ of client.range(text('{"count":10000,"size":1000}'))) break
-      expect(connection.activeCalls).toBe(0)
+      expect(channel.activeCalls).toBe(0)
       expect(String((await client.echo(bytes('on'))).value)).toBe('on')
     })
 
@@ -275,12 +275,12 @@ describe('a client of ours, with a Go server', () => {
     })
 
     itWithGoStreams('holds for responses: exactly as much is taken, a byte more fails that call', async () => {
-      const { client, connection } = await dial()
+      const { client, channel } = await dial()
       const most = LIMIT - RESPONSE_AROUND
       expect((await client.big({ value: most })).value).toHaveLength(most)
       const error = await netError(client.big({ value: most + 1 }))
       // From 1.2.6 on the server closes the connection instead of sending it.
-      if (connection.accepting) {
+      if (channel.state === 'ready') {
         expect(error).toMatchObject({ status: Status.RESOURCE_EXHAUSTED })
         expect(String((await client.echo(bytes('on'))).value)).toBe('on')
       } else {
@@ -299,7 +299,7 @@ describe('a client of ours, with a Go server', () => {
     })
 
     itWithGoStreams('a response beyond it, while requests still go out, is not followed by Data', async () => {
-      const { client, connection } = await dial()
+      const { client, channel } = await dial()
       const left = netPromise()
       async function* requests(): AsyncGenerator<{ value: Uint8Array }> {
         try {
@@ -316,7 +316,7 @@ describe('a client of ours, with a Go server', () => {
       over.resolve()
       await left.promise
       await netRoundTrip()
-      if (connection.accepting) {
+      if (channel.state === 'ready') {
         expect(error).toMatchObject({ status: Status.RESOURCE_EXHAUSTED })
         // Before 1.2.8 Data after the final frame is the end of the server's process.
         expect(String((await client.echo(bytes('it lives'))).value)).toBe('it lives')
@@ -328,7 +328,7 @@ describe('a client of ours, with a Go server', () => {
 
   describe('the end', () => {
     itWithGoStreams('by a shutdown that answers the calls in flight', async () => {
-      const { server, client, connection } = await dial()
+      const { server, client, channel } = await dial()
       const call = client.hold(text('a'))
       await server.event({ event: 'started', name: 'a' })
       // Only a connection that has answered something since counts as active.
@@ -338,8 +338,7 @@ describe('a client of ours, with a Go server', () => {
       server.release('a')
       expect(await call).toMatchObject({ value: 'a' })
       await server.event({ event: 'shutdown', error: null })
-      await netRoundTrip()
-      expect(connection.accepting).toBe(false)
+      await channel.waitForState('idle')
     })
 
     itWithGoStreams('by a shutdown that loses the calls in flight: UNAVAILABLE', async () => {
@@ -364,12 +363,13 @@ describe('a client of ours, with a Go server', () => {
     })
 
     itWithGo('by our close: the calls in flight are answered before', async () => {
-      const { server, client, connection } = await dial()
+      const { server, client, channel } = await dial()
       const call = client.hold(text('a'))
       await server.event({ event: 'started', name: 'a' })
-      connection.close()
+      const closed = channel.close()
       server.release('a')
       expect(await call).toMatchObject({ value: 'a' })
+      await closed
     })
   })
 })

@@ -1,18 +1,16 @@
 /** The service of the Go peer (spec/peers/ttrpc), as a service of ours. */
 import protobuf from 'protobufjs'
-import { createConnection, createUnixConnection } from '../../lib/endpoints/connect.ts'
-import { ClientCall } from '../../lib/rpc/clientCall.ts'
-import { ClientConnection } from '../../lib/rpc/clientConnection.ts'
-import { MAX_DATA_LENGTH } from '../../lib/rpc/frame.ts'
 import {
+  connect,
+  createClient,
   service,
   type BidiMethod,
+  type Channel,
   type Client,
   type ClientStreamMethod,
   type ServerStreamMethod,
   type UnaryMethod,
 } from '../../lib/rpc/index.ts'
-import { makeClient } from '../../lib/rpc/makeClient.ts'
 import { netDefer, type NetAddress } from './netTools.ts'
 
 const { root } = protobuf.parse(
@@ -80,23 +78,12 @@ export const bytes = (value: string | Uint8Array): Bytes => ({ value: Buffer.fro
 export const text = (value: string): Text => ({ value })
 export const int = ({ value }: Int64): number => (typeof value === 'number' ? value : value.toNumber())
 
-/** A connection of ours to a server of this service, and its client; gone after the test. */
+/** A client of ours of a server of this service; its channel is closed after the test. */
 export async function dialEcho(
   address: NetAddress,
-): Promise<{ client: Client<typeof Echo>; elsewhere: Client<typeof Elsewhere>; connection: ClientConnection }> {
-  const limits = { maxMessageLength: MAX_DATA_LENGTH, windowLength: 256 * 1024, extension: true }
-  const connection = new ClientConnection(limits, { lost() {}, draining() {}, idle() {} })
-  const factory = (): ClientConnection => connection
-  if ('path' in address) await createUnixConnection(factory, address)
-  else await createConnection(factory, { host: '127.0.0.1', port: address.port })
-  netDefer(() => connection.abort())
-  const caller = {
-    call(...[method, request, options]: [ClientCall['method'], unknown, ClientCall['options']]): ClientCall {
-      const owner = { takeOver: () => false, givenUp() {} }
-      const call = new ClientCall(method, request, options, options?.timeoutMs ?? Infinity, owner)
-      if (!call.done) connection.start(call)
-      return call
-    },
-  }
-  return { client: makeClient(Echo, caller), elsewhere: makeClient(Elsewhere, caller), connection }
+): Promise<{ client: Client<typeof Echo>; elsewhere: Client<typeof Elsewhere>; channel: Channel }> {
+  const client = await connect(Echo, { host: '127.0.0.1', ...address })
+  const channel = client.$channel
+  netDefer(() => channel.abort())
+  return { client, elsewhere: createClient(Elsewhere, channel), channel }
 }
