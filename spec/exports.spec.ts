@@ -206,6 +206,7 @@ describe('the public names', () => {
        "checkTransport",
        "checkTwoWay",
        "halfCloseableChecks",
+       "memoryClient",
        "memoryPair",
        "memoryStreams",
        "messageStreamChecks",
