@@ -7,6 +7,8 @@ import { netDefer, netUnixPath, NetWatched, type NetAddress } from './netTools.t
 
 const folder = join(__dirname, '../peers/ttrpc')
 const binary = join(folder, 'bin/ttrpc-peer')
+/** The program of docs/rpc-go.md. */
+export const goGreeter = join(folder, 'bin/greeter')
 
 function whyNot(): { peer?: string; streams?: string } {
   const reason = ((): string | undefined => {
