@@ -180,7 +180,11 @@ describe('the public names', () => {
     expect(Object.keys(rpc).sort()).toMatchInlineSnapshot(`
      [
        "Channel",
+       "Health",
+       "HealthService",
        "Metadata",
+       "Reflection",
+       "ReflectionService",
        "RpcError",
        "RpcServer",
        "Status",

@@ -88,7 +88,7 @@ export function fieldOf(field: Reflected, used: Reflected[]): object {
       : typeOf(field, field.type!, used)),
     jsonName: field.jsonName ?? camelCase(name),
     ...(extend !== undefined && { extendee: extendeeOf(field, extend, used) }),
-    ...(byDefault !== undefined && { defaultValue: String(byDefault) }),
+    ...(byDefault !== undefined && { defaultValue: String(byDefault as string | number) }),
     ...(proto3Optional && { proto3Optional }),
     ...optionsOf(options, ['proto3_optional', 'default', 'json_name']),
   }

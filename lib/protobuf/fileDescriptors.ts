@@ -22,6 +22,8 @@ export interface FileDescriptor {
   readonly dependencies: readonly string[]
   /** The full names of all that it declares: `chat.v1.Line`, `chat.v1.Chat`, `chat.v1.Chat.Send`. */
   readonly symbols: readonly string[]
+  /** The extensions that it declares: of which message, and which number. */
+  readonly extensions: readonly { readonly type: string; readonly number: number }[]
 }
 
 /** protobufjs's types of descriptors, loaded when they are first needed: most programs do without. */
@@ -177,6 +179,8 @@ function builtIn({ fullName, name }: Reflected): string | undefined {
 
 interface Declaration {
   readonly name?: string | null
+  readonly extendee?: string | null
+  readonly number?: number | null
   readonly nestedType?: Declaration[] | null
   readonly enumType?: Declaration[] | null
   readonly extension?: Declaration[] | null
@@ -186,7 +190,20 @@ interface Declaration {
 function described(file: IFileDescriptorProto, bytes: Uint8Array): FileDescriptor {
   const { name = '', package: space = '', messageType, enumType, extension, service } = file
   const top = [messageType, enumType, extension, service].flatMap((each) => (each ?? []) as Declaration[])
-  return { name, bytes, dependencies: [...((file.dependency as string[]) ?? [])], symbols: symbolsOf(top, space) }
+  return {
+    name,
+    bytes,
+    dependencies: [...((file.dependency as string[]) ?? [])],
+    symbols: symbolsOf(top, space),
+    extensions: extensionsOf(top),
+  }
+}
+
+function extensionsOf(declarations: readonly Declaration[]): { type: string; number: number }[] {
+  return declarations.flatMap(({ extendee, number, nestedType, extension }) => [
+    ...(extendee ? [{ type: extendee.replace(/^\./, ''), number: number! }] : []),
+    ...extensionsOf([...(nestedType ?? []), ...(extension ?? [])]),
+  ])
 }
 
 function symbolsOf(declarations: readonly Declaration[], space: string): string[] {
