@@ -210,6 +210,7 @@ describe('the public names', () => {
        "checkTransport",
        "checkTwoWay",
        "halfCloseableChecks",
+       "memoryClient",
        "memoryPair",
        "memoryStreams",
        "messageStreamChecks",

@@ -197,8 +197,7 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
 
   /** A call was given up while it had no connection. */
   givenUp(call: ClientCall): void {
-    const dropped = this.#queue.delete(call) || this.#retries.forget(call)
-    if (dropped) this.#wantsLess()
+    if (this.#queue.delete(call) || this.#retries.forget(call)) this.#wantsLess()
   }
 
   #startSlowly(call: ClientCall, patient: boolean): void {

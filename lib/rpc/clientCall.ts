@@ -93,6 +93,7 @@ export class ClientCall implements ClientStream {
       })
     }
     if (mayBeCancelled(options)) this.#watch()
+    if (timeoutMs === 0) this.expire()
   }
 
   /** Whether it can be begun again: nothing that cannot be repeated was taken from the caller, or given to it. */

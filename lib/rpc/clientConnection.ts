@@ -14,7 +14,7 @@ import { Deadlines } from './deadlines.ts'
 import type { KeyValues, ResponseEnvelope } from './envelope.ts'
 import { ourExtension, type Extension } from './extension.ts'
 import { FrameReader, type FrameSink } from './frame.ts'
-import { ReadGate } from './readGate.ts'
+import { Inflow } from './inflow.ts'
 import { RpcError } from './rpcError.ts'
 import { Status } from './status.ts'
 
@@ -36,6 +36,9 @@ export interface ClientConnectionEvents {
   idle(): void
 }
 
+/** How much a server may send beyond the windows of its streams before it is held up, in bytes. */
+const MAX_EXCESS = 16 * 1024 * 1024
+
 export class ClientConnection extends Protocol implements ClientWireEvents<ClientCall>, FrameSink {
   readonly #events: ClientConnectionEvents
   readonly #wire: ClientWire<ClientCall>
@@ -47,8 +50,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
   /** Closed after its last call. */
   #closing = false
   #writingPaused = false
-  /** Held by calls of which more has come than they may hold. */
-  readonly #gate = new ReadGate()
+  readonly #inflow = new Inflow(MAX_EXCESS, () => this.#wire.can('window'))
   #lastReceived = 0
   #failure: Error | undefined
 
@@ -114,11 +116,8 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   /** So much of a call's responses was taken. */
   consumed(call: ClientCall, cost: number): void {
-    const { window } = call
-    if (window === undefined) return
-    const more = window.taken(cost)
-    if (more > 0 && !call.done && this.#wire.can('window')) this.#wire.grant(call, more)
-    if (!window.isFull) this.#gate.release(call)
+    const more = this.#inflow.taken(call, cost)
+    if (more > 0 && !call.done) this.#wire.grant(call, more)
   }
 
   /**
@@ -152,7 +151,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   override connectionMade(transport: Transport): void {
     this.#transport = transport
-    this.#gate.open(transport)
+    this.#inflow.open(transport)
     this.#lastReceived = clock.now()
     this.#accepting = true
     this.#events.ready?.()
@@ -231,12 +230,9 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
       this.#wire.cancel(call, Status.CANCELLED)
       return this.violated(call, (error as Error).message, error)
     }
-    const window = call.window!
-    const tooMuch = window.isFull
-    window.received(cost)
+    this.#inflow.received(call, cost)
     call.push(message, cost)
-    // A server that knows of windows waits by itself; one that does not is held back by not being read.
-    if (window.isFull && (tooMuch || !this.#wire.can('window'))) this.#gate.hold(call)
+    this.#inflow.check(call)
   }
 
   responsesEnded(call: ClientCall): void {
@@ -303,7 +299,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   /** The wire has forgotten a call. */
   #forgotten(call: ClientCall): void {
-    this.#gate.release(call)
+    this.#inflow.forget(call)
     if (this.activeCalls > 0) return
     this.#events.idle()
     this.#closeWhenDone()

@@ -130,7 +130,7 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
     // All others are for protocols to come.
   }
 
-  frameTooLarge(id: number, _type: number, length: number): boolean {
+  frameTooLarge(id: number, type: number, flags: number, length: number): boolean {
     const limit = this.#ours.maxDataLength
     const call = this.calls.get(id)
     if (call !== undefined) {
@@ -138,7 +138,7 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
       response.clear()
       response.code = Status.RESOURCE_EXHAUSTED
       response.message = `the server sent ${length} bytes, over the limit of ${limit}`
-      this.cancel(call, Status.CANCELLED)
+      this.#drop(call, isFinal(type, flags))
       this.#events.responded(call, response, NOTHING)
     }
     if (length <= MAX_SKIPPED_LENGTH) return true
@@ -177,12 +177,14 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
     if (call === undefined) return
     if (!call.method.method.responseStream) {
       // What else it sends is for nobody.
-      this.cancel(call, Status.CANCELLED)
+      this.#drop(call, isFinal(FrameType.DATA, flags))
       return this.#events.violated(call, 'the server sent Data for a call with one response')
     }
+    const final = isFinal(FrameType.DATA, flags)
+    // Even if the message cannot be decoded, and the call is given up: nothing may follow the server's final frame.
+    if (final) call.open = false
     if ((flags & Flag.NO_DATA) === 0) this.#events.messageReceived(call, bytes, start, end, end - start + HEADER_LENGTH)
-    // Also gone if the message could not be decoded.
-    if ((flags & Flag.REMOTE_CLOSED) === 0 || this.calls.get(id) !== call) return
+    if (!final || this.calls.get(id) !== call) return
     this.forget(call)
     this.#events.responsesEnded(call)
   }
@@ -204,6 +206,12 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
         this.#metadata(call, flags, bytes, start, end)
       }
     }
+  }
+
+  /** The server broke the rules of a call: it is told so only if it may be. */
+  #drop(call: C, final: boolean): void {
+    if (final) this.forget(call)
+    else this.cancel(call, Status.CANCELLED)
   }
 
   #goAway(lastId: number, reason: string): void {
@@ -287,6 +295,11 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
   #frame(id: number, type: number, flags: number, data: Uint8Array): void {
     this.#sink.writeEncoded(anyFrame, { id, type, flags, data })
   }
+}
+
+/** Whether it is the server's last one of a call. Data behind it ends the process of a Go server before ttrpc 1.2.8. */
+function isFinal(type: number, flags: number): boolean {
+  return type === FrameType.RESPONSE || (type === FrameType.DATA && (flags & Flag.REMOTE_CLOSED) !== 0)
 }
 
 /** The first frame of a call. The payload is encoded behind its envelope, in place. */

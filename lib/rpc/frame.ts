@@ -108,7 +108,7 @@ export interface FrameReceiver {
   /** A frame; its data is `bytes[start, end)`. The memory is the receiver's to keep. */
   frameReceived(id: number, type: number, flags: number, bytes: Uint8Array, start: number, end: number): void
   /** A frame with more data than is allowed; it will be skipped. Returns whether to go on. */
-  frameTooLarge(id: number, type: number, length: number): boolean
+  frameTooLarge(id: number, type: number, flags: number, length: number): boolean
 }
 
 /** Cuts what comes into frames. */
@@ -164,7 +164,7 @@ export class FrameReader {
       const length = readUint32(bytes, at)
       const id = readUint32(bytes, at + 4)
       if (length > this.#maxDataLength) {
-        if (!this.#receiver.frameTooLarge(id, bytes[at + 8]!, length)) return this.stop()
+        if (!this.#receiver.frameTooLarge(id, bytes[at + 8]!, bytes[at + 9]!, length)) return this.stop()
         this.#skip = length
         at = start
         continue

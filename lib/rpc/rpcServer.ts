@@ -42,6 +42,8 @@ export interface ShutdownOptions {
 }
 
 const DEFAULT_GRACE_MS = 30_000
+/** How long the last answers may take when the server ends by force. */
+const FORCED_CLOSE_MS = 1000
 
 /**
  * Serves services to clients of ttrpc, and of millrace.
@@ -59,6 +61,8 @@ export class RpcServer implements AsyncDisposable {
   readonly #interceptors: readonly Interceptor<CallContext>[]
   readonly #servers: Server[] = []
   readonly #connections = new Set<ServerConnection>()
+  /** For the last connection to be gone; and for the last handler to have ended as well. */
+  readonly #closed = new WaitList()
   readonly #done = new WaitList()
   readonly #closing = closingController()
   #handlers = 0
@@ -186,10 +190,22 @@ export class RpcServer implements AsyncDisposable {
     }
   }
 
-  /** Answers all calls with UNAVAILABLE, cancels their handlers, and closes all connections. */
+  /**
+   * Answers all calls with UNAVAILABLE, cancels their handlers, and closes all connections: by force, if their clients
+   * do not take the answers within a second. Handlers are not waited for. Never rejects.
+   */
   async forceShutdown(): Promise<void> {
     this.#beginClosing()
     for (const connection of this.#connections) connection.end('the server was shut down')
+    const late = clock.setTimeout(
+      () => {
+        for (const { transport } of this.#connections) transport.abort()
+      },
+      FORCED_CLOSE_MS,
+      true,
+    )
+    if (this.#connections.size > 0) await this.#closed.wait(undefined, () => 'forceShutdown')
+    clock.clearTimeout(late)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -206,7 +222,9 @@ export class RpcServer implements AsyncDisposable {
   }
 
   #settled(): void {
-    if (this.#draining && this.#isDone) this.#done.resolveAll()
+    if (!this.#draining) return
+    if (this.#connections.size === 0) this.#closed.resolveAll()
+    if (this.#isDone) this.#done.resolveAll()
   }
 
   #report(error: unknown, context: CallContext | undefined, transport: Transport | undefined): void {

@@ -13,9 +13,9 @@ import type { RequestEnvelope } from './envelope.ts'
 import { ourExtension } from './extension.ts'
 import { Flag, FrameReader, type FrameSink } from './frame.ts'
 import { handle, type ResponseSink } from './handle.ts'
+import { Inflow } from './inflow.ts'
 import { MessageQueue } from './messageQueue.ts'
 import type { Metadata } from './metadata.ts'
-import { ReadGate } from './readGate.ts'
 import type { Route } from './route.ts'
 import { RpcError } from './rpcError.ts'
 import { ServerCall, type ServerCallOwner } from './serverCall.ts'
@@ -24,9 +24,8 @@ import { ServerWire, type ServerWireEvents } from './serverWire.ts'
 import { Status } from './status.ts'
 import { costOf } from './streamWindow.ts'
 
-/** Who holds the gate besides streams. */
-const WRITING = 'writing'
-const BUFFERED = 'buffered'
+/** Holds the inflow. */
+const WRITING = Symbol('writing')
 
 /** Made for one connection; a `Protocol` for a transport of any kind. */
 export class ServerConnection
@@ -42,10 +41,10 @@ export class ServerConnection
   #route: Route | undefined
   /** Handlers that have begun and not ended, also those whose calls have ended. */
   #running = 0
-  /** What all streams have received and not taken, in bytes. */
-  #buffered = 0
-  /** Held while the client does not read what it gets, by streams that have received more than they may, and by all streams together. */
-  readonly #gate = new ReadGate()
+  /** Those of calls that stream. */
+  #streams = 0
+  /** Held, besides, while the client does not read what it gets. */
+  readonly #inflow: Inflow
   #writingPaused = false
   /** No more calls: the connection is closed after the last. */
   #draining = false
@@ -57,6 +56,7 @@ export class ServerConnection
     const { windowLength, maxMessageLength } = owner.limits
     this.#wire = new ServerWire<ServerCall>(ourExtension(windowLength, maxMessageLength), this, this)
     this.#reader = new FrameReader(this.#wire, maxMessageLength)
+    this.#inflow = new Inflow(owner.limits.maxBufferedLength, () => this.#wire.can('window'))
     this.#deadlines = new Deadlines<ServerCall>(
       () => this.#wire.calls.values(),
       (call) => this.#expired(call),
@@ -77,7 +77,7 @@ export class ServerConnection
 
   override connectionMade(transport: Transport): void {
     this.#transport = transport
-    this.#gate.open(transport)
+    this.#inflow.open(transport)
     this.#owner.opened(this)
     const { maxConnectionAgeMs } = this.#owner.limits
     if (maxConnectionAgeMs !== Infinity) {
@@ -117,13 +117,13 @@ export class ServerConnection
 
   override pauseWriting(): void {
     this.#writingPaused = true
-    this.#gate.hold(WRITING)
+    this.#inflow.hold(WRITING)
   }
 
   override resumeWriting(): void {
     this.#writingPaused = false
     for (const call of this.#wire.calls.values()) call.wake?.()
-    this.#gate.release(WRITING)
+    this.#inflow.release(WRITING)
   }
 
   // --- the server calls
@@ -154,7 +154,7 @@ export class ServerConnection
   requestReceived(id: number, envelope: RequestEnvelope, bytes: Uint8Array, flags: number, same: boolean): void {
     if (!same) this.#route = this.#owner.route(envelope.service, envelope.method)
     const route = this.#route
-    const refusal = route === undefined ? this.#unknown(envelope) : this.#refusal()
+    const refusal = route === undefined ? this.#unknown(envelope) : this.#refusal(route)
     if (refusal !== undefined) return this.#wire.refuse(id, refusal.status, refusal.message)
     const { method } = route!
     const { timeoutNano } = envelope
@@ -166,6 +166,7 @@ export class ServerConnection
     this.#wire.add(call)
     if (expires !== Infinity) this.#deadlines.watch(expires)
     this.#running++
+    if (window !== undefined) this.#streams++
     this.#owner.handlerBegan()
     if (method.requestStream) return this.#beginStream(call, envelope, bytes, flags)
     let request: unknown
@@ -186,14 +187,9 @@ export class ServerConnection
       this.#wire.fail(call, Status.INTERNAL, reason, [])
       return call.cancel(new RpcError(Status.INTERNAL, reason, [], { cause: error }))
     }
-    const window = call.window!
-    const tooMuch = window.isFull
-    window.received(cost)
-    this.#buffered += cost
+    this.#inflow.received(call, cost)
     call.requests!.push(message, cost)
-    // A client that knows of windows waits by itself; one that does not is held back by not being read.
-    if (window.isFull && (tooMuch || !this.#wire.can('window'))) this.#gate.hold(call)
-    if (this.#buffered > this.#owner.limits.maxBufferedLength) this.#gate.hold(BUFFERED)
+    this.#inflow.check(call)
   }
 
   requestsEnded(call: ServerCall): void {
@@ -241,14 +237,14 @@ export class ServerConnection
     return { status: Status.UNIMPLEMENTED, message }
   }
 
-  #refusal(): Refusal | undefined {
+  #refusal({ method: { requestStream, responseStream } }: Route): Refusal | undefined {
     if (this.#draining) return { status: Status.UNAVAILABLE, message: 'the server is shutting down' }
-    const { maxConcurrentCalls } = this.#owner.limits
-    if (this.#running < maxConcurrentCalls) return undefined
-    return {
-      status: Status.RESOURCE_EXHAUSTED,
-      message: `${maxConcurrentCalls} calls of this connection are running already`,
+    const { maxConcurrentCalls, maxConcurrentStreams } = this.#owner.limits
+    if (this.#running >= maxConcurrentCalls) return exhausted(maxConcurrentCalls, 'calls')
+    if ((requestStream || responseStream) && this.#streams >= maxConcurrentStreams) {
+      return exhausted(maxConcurrentStreams, 'streams')
     }
+    return undefined
   }
 
   #beginStream(
@@ -272,12 +268,8 @@ export class ServerConnection
   }
 
   #consumed(call: ServerCall, cost: number): void {
-    this.#buffered -= cost
-    const window = call.window!
-    const more = window.taken(cost)
-    if (more > 0 && call.open && this.#wire.can('window')) this.#wire.grant(call, more)
-    if (!window.isFull) this.#gate.release(call)
-    if (this.#buffered <= this.#owner.limits.maxBufferedLength) this.#gate.release(BUFFERED)
+    const more = this.#inflow.taken(call, cost)
+    if (more > 0 && call.open) this.#wire.grant(call, more)
   }
 
   #run(call: ServerCall, request: unknown): void {
@@ -342,11 +334,11 @@ export class ServerConnection
 
   /** The handler of the call has ended. */
   #done(call: ServerCall): void {
-    const { requests } = call
-    if (requests !== undefined) {
-      requests.end()
-      requests.discard()
-      this.#gate.release(call)
+    if (call.window !== undefined) {
+      this.#streams--
+      call.requests?.end()
+      call.requests?.discard()
+      this.#inflow.forget(call)
     }
     this.#running--
     this.#owner.handlerEnded()
@@ -379,6 +371,10 @@ export class ServerConnection
 interface Refusal {
   readonly status: Status
   readonly message: string
+}
+
+function exhausted(most: number, what: string): Refusal {
+  return { status: Status.RESOURCE_EXHAUSTED, message: `${most} ${what} of this connection are running already` }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -9,9 +9,16 @@ export interface ServerLimitOptions {
   readonly maxMessageLength?: number | undefined
   /** How many handlers may run at a time for one connection; calls beyond get RESOURCE_EXHAUSTED. 4,096 by default. */
   readonly maxConcurrentCalls?: number | undefined
+  /**
+   * How many of them may be calls that stream, each of which may hold a window of unread messages; 1,024 by default.
+   */
+  readonly maxConcurrentStreams?: number | undefined
   /** How many bytes of one stream may have come and not been taken by its handler; 256 KiB by default. */
   readonly windowLength?: number | undefined
-  /** The same for all streams of a connection, beyond which nothing is read from it; 16 MiB by default. */
+  /**
+   * How much a client that knows of windows may have sent beyond them, over all streams of its connection, before it is
+   * held up; 16 MiB by default.
+   */
   readonly maxBufferedLength?: number | undefined
   /**
    * Whether a client that has ended its side of the connection still gets its answers. By default that cancels its
@@ -29,6 +36,7 @@ export function limitsOf(options: ServerLimitOptions): ServerLimits {
   const limits = {
     maxMessageLength: options.maxMessageLength ?? MAX_DATA_LENGTH,
     maxConcurrentCalls: options.maxConcurrentCalls ?? 4096,
+    maxConcurrentStreams: options.maxConcurrentStreams ?? 1024,
     windowLength: options.windowLength ?? 256 * 1024,
     maxBufferedLength: options.maxBufferedLength ?? 16 * 1024 * 1024,
     maxConnectionAgeMs: options.maxConnectionAgeMs ?? Infinity,

@@ -124,7 +124,7 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
     // All others are for protocols to come.
   }
 
-  frameTooLarge(id: number, _type: number, length: number): boolean {
+  frameTooLarge(id: number, _type: number, _flags: number, length: number): boolean {
     const limit = this.#ours.maxDataLength
     const message = `message length ${length} exceeds the limit of ${limit} bytes`
     const call = this.calls.get(id)

@@ -5,7 +5,7 @@ import { HEADER_LENGTH } from './frame.ts'
  * header, so that empty messages count as well.
  *
  * A sender may send as long as anything is left, so that a message may be longer than the window. A receiver whose peer
- * knows of no windows, or does not keep to them, has to stop reading when it {@link isFull}.
+ * knows of no windows has to stop reading when it {@link isFull}.
  */
 export class StreamWindow {
   /** All that was sent; all that may be. */
@@ -15,6 +15,8 @@ export class StreamWindow {
   #received = 0
   #taken = 0
   #allowed: number
+  /** What has come though nothing was allowed any more. */
+  #excess = 0
   readonly #size: number
 
   /** `size` is how many bytes may be received and not taken. */
@@ -47,23 +49,30 @@ export class StreamWindow {
 
   // --- receiving
 
-  /** Received and not taken. */
-  get queued(): number {
-    return this.#received - this.#taken
-  }
-
   /** Whether the peer has sent all that it may, or more. */
   get isFull(): boolean {
     return this.#received >= this.#allowed
   }
 
+  /** What a peer that knows of windows should not have sent, as far as it was not taken. */
+  get excess(): number {
+    return this.#excess
+  }
+
   received(cost: number): void {
+    if (this.isFull) this.#excess += cost
     this.#received += cost
+  }
+
+  /** From now on there is no excess. */
+  forget(): void {
+    this.#excess = 0
   }
 
   /** Returns by how much more the peer is to be told that it may send, 0 for not worth telling yet. */
   taken(cost: number): number {
     this.#taken += cost
+    if (this.#excess > 0) this.#excess = Math.min(this.#excess, this.#received - this.#taken)
     const more = this.#taken + this.#size - this.#allowed
     if (more < this.#size / 2) return 0
     this.#allowed += more

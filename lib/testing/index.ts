@@ -1,3 +1,4 @@
+export { memoryClient } from './memoryClient.ts'
 export { memoryPair, memoryStreams, type MemoryOptions } from './memoryPair.ts'
 export { FakeClock } from './fakeClock.ts'
 export { RecordingProtocol } from './recordingProtocol.ts'

@@ -13,7 +13,17 @@ import { netDefer, netError, netProgram, netStop, netTurns, netUnixPath } from '
 import { ca, certified } from '../support/tlsFixtures.ts'
 import { ReflectedChat } from './chatServices.ts'
 import { answer, call, hello, HOST, Line, line, nobody, openChannel, sent } from '../support/rpcChannel.ts'
-import { CLOSED, DATA, GOAWAY, NO_DATA, rawFrame, rawServer, REQUEST, requestOf, uint32 } from '../support/ttrpcPeer.ts'
+import {
+  REMOTE_CLOSED,
+  DATA,
+  GOAWAY,
+  NO_DATA,
+  rawFrame,
+  rawServer,
+  REQUEST,
+  requestOf,
+  uint32,
+} from '../support/ttrpcPeer.ts'
 
 const fails = (): Promise<never> => Promise.reject(new Error('not to be dialled'))
 
@@ -242,7 +252,7 @@ describe('Channel', () => {
       expect(await given).toMatchObject({ status: Status.CANCELLED, cause: reason })
       expect(channel.queuedCalls).toBe(1)
       const request = await answer(await server.accepted(), 1)
-      expect(Line.decode(requestOf(request).payload!)).toMatchObject({ text: 'kept' })
+      expect(Line.decode(requestOf(request).payload)).toMatchObject({ text: 'kept' })
       expect(await kept).toEqual({ count: 1 })
       const before = netError(client.send(call, { signal: controller.signal }))
       expect(await before).toMatchObject({ status: Status.CANCELLED, cause: reason })
@@ -264,7 +274,7 @@ describe('Channel', () => {
       await clock.advance(400)
       connect()
       const request = requestOf(await answer(await server.accepted(), 1))
-      expect(Number(request.timeoutNano)).toBe(600e6)
+      expect(request.timeout_nano).toBe(600e6)
       await response
     })
 
@@ -401,7 +411,7 @@ describe('Channel', () => {
       const response = client.send(call)
       await answer(await server.accepted(), 2)
       expect(await response).toEqual({ count: 2 })
-      peer.send(rawFrame(id, DATA, 0, line('after')), rawFrame(id, DATA, CLOSED | NO_DATA))
+      peer.send(rawFrame(id, DATA, 0, line('after')), rawFrame(id, DATA, REMOTE_CLOSED | NO_DATA))
       expect((await more).value).toMatchObject({ text: 'after' })
       expect(await stream.next()).toEqual({ done: true, value: undefined })
       await peer.untilEnded()
@@ -422,7 +432,7 @@ describe('Channel', () => {
       peer.respond(id, sent(2))
       expect(await handled).toEqual({ count: 2 })
       const request = await answer(await server.accepted(), 3)
-      expect(Line.decode(requestOf(request).payload!)).toMatchObject({ text: 'unseen' })
+      expect(Line.decode(requestOf(request).payload)).toMatchObject({ text: 'unseen' })
       expect(await unseen).toEqual({ count: 3 })
     })
 
@@ -521,7 +531,7 @@ describe('Channel', () => {
       const { id } = await peer.nextOf(REQUEST)
       peer.send(rawFrame(id, DATA, 0, line('one')))
       expect(await client.line()).toBe('one')
-      peer.send(rawFrame(id, DATA, 0, line('two')), rawFrame(id, DATA, CLOSED | NO_DATA))
+      peer.send(rawFrame(id, DATA, 0, line('two')), rawFrame(id, DATA, REMOTE_CLOSED | NO_DATA))
       expect(await client.ended).toEqual({ code: 0, stdout: 'one\ntwo\n14\n', stderr: '' })
     })
 
@@ -589,7 +599,7 @@ describe('Channel', () => {
       expect((await first).value).toMatchObject({ text: 'one' })
       await netTurns(20)
       expect([done, peer.net.ended]).toEqual([false, false])
-      peer.send(rawFrame(id, DATA, CLOSED | NO_DATA))
+      peer.send(rawFrame(id, DATA, REMOTE_CLOSED | NO_DATA))
       expect(await stream.next()).toMatchObject({ done: true })
       await closed
       await peer.untilEnded()

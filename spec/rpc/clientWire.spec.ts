@@ -215,6 +215,23 @@ describe('ClientWire', () => {
       expect(client.told()).toEqual([expect.stringContaining('failed a frame of 4294967295 bytes')])
     })
 
+    it('that is the last one of a call has nothing sent behind it, whatever is wrong with it', () => {
+      const client = new ClientWireLog({ max: 1000 })
+      for (const name of ['Up', 'Both', 'Up', 'Both', 'Up', 'Both']) client.start(name)
+      client.sent()
+      client.receive(frame(1, RESPONSE, 0, Buffer.alloc(1001)), frame(3, RESPONSE, 0, Buffer.of(18, 9)))
+      client.receive(data(5, 'x', REMOTE_CLOSED), frame(7, DATA, REMOTE_CLOSED, Buffer.alloc(1001)))
+      expect(client.told()).toHaveLength(4)
+      expect(client.sent()).toEqual([])
+      // What is not the last is answered, as far as that can be.
+      client.receive(data(9, 'x'), frame(11, DATA, 0, Buffer.alloc(1001)))
+      expect(client.told()).toHaveLength(2)
+      expect(client.sent().map(({ id, flags }) => [id, flags])).toEqual([
+        [9, REMOTE_CLOSED | NO_DATA],
+        [11, REMOTE_CLOSED | NO_DATA],
+      ])
+    })
+
     it('tells status 0 as success, and details', () => {
       const client = new ClientWireLog()
       client.start('Call')

@@ -386,7 +386,7 @@ describe('a Go ttrpc client', () => {
     expect(Number(timeout)).toBeLessThanOrEqual(60e9)
     raw.send(response(1, 'b'))
     expect(bytesIn((await first.outcome).payload).toString()).toBe('b')
-    void client.unary('Echo').outcome.catch(() => {})
+    client.unary('Echo')
     expect((await raw.frame())?.id).toBe(3)
   })
 

@@ -110,7 +110,7 @@ describe('Retries', () => {
     await netTurns(20)
     await clock.advance(50)
     const again = await peer.nextOf(REQUEST)
-    expect(Number(requestOf(again).timeoutNano)).toBe(70e6)
+    expect(requestOf(again).timeout_nano).toBe(70e6)
     peer.respond(again.id, unavailable)
     expect(await netError(response)).toMatchObject({ status: Status.UNAVAILABLE, statusMessage: 'not now' })
     expect(clock.now).toBe(50)

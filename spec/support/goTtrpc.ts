@@ -71,8 +71,14 @@ class GoProcess {
     })
   }
 
-  /** Takes the first line, of those not yet taken, that has all of these; waits for it. */
-  async event(wanted: GoEvent): Promise<GoEvent> {
+  /** Takes the first line, of those not yet taken, that has all of these; waits for it. Nobody has to wait with it. */
+  event(wanted: GoEvent): Promise<GoEvent> {
+    const taken = this.#event(wanted)
+    taken.catch(() => {})
+    return taken
+  }
+
+  async #event(wanted: GoEvent): Promise<GoEvent> {
     const found = (): number =>
       this.#events.findIndex((event) => Object.entries(wanted).every(([key, value]) => event[key] === value))
     await this.#watched.until(() => found() !== -1 || this.#code !== undefined)
@@ -175,7 +181,9 @@ export class GoClient extends GoProcess {
   unary(method: string, options: GoCallOptions = {}): { outcome: Promise<GoOutcome>; cancel: () => void } {
     const id = ++this.#lastId
     this.command('unary', { id, method, ...options })
-    return { outcome: this.event({ id }).then(outcomeOf), cancel: () => this.command('cancel', { id }) }
+    const outcome = this.event({ id }).then(outcomeOf)
+    outcome.catch(() => {})
+    return { outcome, cancel: () => this.command('cancel', { id }) }
   }
 
   /** `count` calls at once; how many were answered in which way, `ok` being their own payload. */
@@ -216,8 +224,10 @@ export class GoStream {
     this.#id = id
   }
 
-  async #answer(op: string): Promise<GoOutcome> {
-    return outcomeOf(await this.#client.event({ id: this.#id, op }))
+  #answer(op: string): Promise<GoOutcome> {
+    const outcome = this.#client.event({ id: this.#id, op }).then(outcomeOf)
+    outcome.catch(() => {})
+    return outcome
   }
 
   opened(): Promise<GoOutcome> {

@@ -6,7 +6,7 @@ import type { RpcEndpoint, RpcEndpoints } from '../../lib/rpc/dial.ts'
 import { makeClient } from '../../lib/rpc/makeClient.ts'
 import { ReflectedChat, root } from '../rpc/chatServices.ts'
 import { netDefer } from './netTools.ts'
-import { HELLO, OUR_OFFER, rawFrame, REQUEST, type RawFrame, type RawPeer } from './ttrpcPeer.ts'
+import { HELLO, OUR_OFFER, rawFrame, REQUEST, type RawFrame, type FramePeer } from './ttrpcPeer.ts'
 
 export const HOST = '127.0.0.1'
 export const Sent = root.lookupType('chat.v1.Sent')
@@ -42,14 +42,14 @@ export const sent = (count: number): { payload: Uint8Array } => ({ payload: Sent
 export const line = (text: string): Uint8Array => Line.encode({ text }).finish()
 
 /** Takes one Request, and answers it. */
-export async function answer(peer: RawPeer, count: number): Promise<RawFrame> {
+export async function answer(peer: FramePeer, count: number): Promise<RawFrame> {
   const request = await peer.nextOf(REQUEST)
   peer.respond(request.id, sent(count))
   return request
 }
 
 /** The same as a server that knows of the extension. */
-export async function hello(peer: RawPeer, count: number): Promise<RawFrame> {
+export async function hello(peer: FramePeer, count: number): Promise<RawFrame> {
   const request = await peer.nextOf(REQUEST)
   peer.send(rawFrame(0, HELLO, 0, OUR_OFFER))
   peer.respond(request.id, sent(count))

@@ -26,7 +26,7 @@ const decoder =
     return type.toObject(type.decode(bytes ?? new Uint8Array(0)), { longs: Number })
   }
 
-const encodeRequest = encoder('Request')
+export const encodeRequest = encoder('Request')
 export const encodeResponse = encoder('Response')
 export const encodeStatus = encoder('Status')
 export const decodeRequest = decoder('Request')
