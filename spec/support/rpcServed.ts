@@ -5,7 +5,8 @@ import { netDefer } from './netTools.ts'
 export interface Served {
   readonly server: RpcServer
   readonly port: number
-  client<S extends Service<any>>(service: S): Promise<ConnectedClient<S>> // oxlint-disable-line typescript/no-explicit-any -- any service
+  // oxlint-disable-next-line typescript/no-explicit-any -- any service
+  readonly client: <S extends Service<any>>(service: S) => Promise<ConnectedClient<S>>
 }
 
 /** Serves what `add` adds. */
@@ -18,7 +19,7 @@ export async function served(add: (server: RpcServer) => void, options?: RpcServ
   return {
     server,
     port,
-    async client(service) {
+    client: async (service) => {
       const client = await connect(service, { host: '127.0.0.1', port })
       netDefer(() => client.$channel.abort())
       return client
