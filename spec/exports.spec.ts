@@ -190,6 +190,7 @@ describe('the public names', () => {
        "Status",
        "connect",
        "createClient",
+       "rpcImpl",
        "service",
        "statusName",
      ]

@@ -25,6 +25,7 @@ export {
   type ReflectionRequest,
   type ReflectionResponse,
 } from './reflectionService.ts'
+export { rpcImpl, type RpcImpl, type RpcImplMethod } from './rpcImpl.ts'
 export { Metadata, type MetadataInit } from './metadata.ts'
 export { RpcError, type Any, type DetailInit, type RpcErrorOptions } from './rpcError.ts'
 export { Status, statusName } from './status.ts'
