@@ -180,12 +180,17 @@ describe('the public names', () => {
     expect(Object.keys(rpc).sort()).toMatchInlineSnapshot(`
      [
        "Channel",
+       "Health",
+       "HealthService",
        "Metadata",
+       "Reflection",
+       "ReflectionService",
        "RpcError",
        "RpcServer",
        "Status",
        "connect",
        "createClient",
+       "rpcImpl",
        "service",
        "statusName",
      ]
