@@ -23,6 +23,9 @@ import { ServerWire, type ServerWireEvents } from './serverWire.ts'
 import { Status } from './status.ts'
 import { costOf } from './streamWindow.ts'
 
+/** How long a client has to receive its last answers when it is turned out. */
+const LINGER_MS = 1000
+
 /** Holds the inflow. */
 const WRITING = Symbol('writing')
 
@@ -48,6 +51,7 @@ export class ServerConnection
   /** No more calls: the connection is closed after the last. */
   #draining = false
   #age: Timer | undefined
+  #lingering: Timer | undefined
 
   constructor(owner: ServerConnectionOwner) {
     super()
@@ -107,6 +111,7 @@ export class ServerConnection
 
   override connectionLost(error: Error | null): void {
     clock.clearTimeout(this.#age)
+    clock.clearTimeout(this.#lingering)
     this.#deadlines.stop()
     this.#reader.stop()
     const reason = new RpcError(Status.CANCELLED, `the connection with ${this.#peer()} is lost`, [], { cause: error })
@@ -208,6 +213,8 @@ export class ServerConnection
     this.#owner.report(error, undefined, this.#transport)
     this.#cancelAll(new RpcError(Status.CANCELLED, error.message))
     this.#transport.close()
+    // It may read nothing, and never take the last answers.
+    this.#lingering = clock.setTimeout(() => this.#transport.abort(), LINGER_MS)
   }
 
   // --- calls call
