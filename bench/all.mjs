@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 // Those that do not take the time per cell and the number of rounds.
-const args = { idle: [], slope: ['20'], redis: [], clogged: [] }
+const args = { idle: [], slope: ['20'], redis: [], clogged: [], rpc: [] }
 
-for (const name of ['framed', 'echo', 'bulk', 'tls', 'proxy', 'idle', 'slope', 'clogged', 'redis']) {
+for (const name of ['framed', 'echo', 'bulk', 'tls', 'proxy', 'idle', 'slope', 'clogged', 'redis', 'rpc']) {
   console.log(`\n${name}`)
   spawnSync(
     process.execPath,

@@ -67,7 +67,9 @@ for (const { name, cell, without, aims } of cells) {
   const table = {}
   for (const [peer, values] of figures) {
     table[peer] = { 'per second': Math.round(of(values, 'rate')) }
-    if (!cell.stream) Object.assign(table[peer], { 'p50, ms': of(values, 'p50'), 'p99, ms': of(values, 'p99') })
+    if (!cell.stream) {
+      for (const key of ['p50', 'p99']) table[peer][`${key}, ms`] = Number(of(values, key).toFixed(3))
+    }
     if (values !== ours) {
       table[peer]['millrace / it'] = Number(median(values.map(({ rate }, i) => ours[i].rate / rate)).toFixed(2))
       if (aims[peer]) table[peer]['aimed at'] = aims[peer]

@@ -9,7 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/millrace-go
-mkdir -p "$cache" spec/peers/ttrpc/bin
+bin=spec/peers/ttrpc/bin
+mkdir -p "$cache" "$bin"
 
 # build ROOT [go build flags]: with the Go and the sources under ROOT.
 build() {
@@ -17,8 +18,10 @@ build() {
   shift
   for go in "$root"/usr/bin/go "$root"/usr/lib/go-*/bin/go; do [ -x "$go" ] && break; done
   [ -x "$go" ] && [ -d "$root/usr/share/gocode/src/github.com/containerd/ttrpc" ] || return 1
-  GO111MODULE=off GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0 GOPATH=$root/usr/share/gocode GOCACHE=$cache/build \
-    timeout 300 "$go" build "$@" -o spec/peers/ttrpc/bin/ttrpc-peer ./spec/peers/ttrpc
+  export GO111MODULE=off GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0 GOPATH=$root/usr/share/gocode GOCACHE=$cache/build
+  timeout 300 "$go" build "$@" -o "$bin/ttrpc-peer" ./spec/peers/ttrpc || return 1
+  # The program of docs/rpc-go.md; it has a stream.
+  [ $# -gt 0 ] || timeout 300 "$go" build -o "$bin/greeter" ./samples/go/greeter.go
 }
 
 # unpack RELEASE GO PACKAGE...: the packages of that release of Debian, into a folder of the cache.
@@ -63,4 +66,4 @@ else
   echo 'go-peer: no Go with ttrpc is in reach' >&2
   exit 1
 fi
-spec/peers/ttrpc/bin/ttrpc-peer version
+"$bin/ttrpc-peer" version

@@ -208,8 +208,11 @@ function within(fields: FieldReader): FieldReader {
   return new FieldReader(fields.bytes, start, fields.place)
 }
 
-function readPair(outer: FieldReader): [key: string, value: string] {
-  const fields = within(outer)
+/** With the same reader: metadata come with many calls. */
+function readPair(fields: FieldReader): [key: string, value: string] {
+  const outerEnd = fields.end
+  const length = fields.length()
+  fields.end = fields.place + length
   const pair: [string, string] = ['', '']
   while (fields.place < fields.end) {
     const field = fields.varint()
@@ -217,6 +220,7 @@ function readPair(outer: FieldReader): [key: string, value: string] {
     else if (field === tag(2)) pair[1] = fields.text()
     else fields.skip(field)
   }
+  fields.end = outerEnd
   return pair
 }
 

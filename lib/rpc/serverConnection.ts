@@ -6,7 +6,6 @@
  */
 import { clock, type Timer } from '../clock.ts'
 import { Deadlines } from './deadlines.ts'
-import { decodeBody } from '../protobuf/messageType.ts'
 import { Protocol } from '../protocol.ts'
 import { peerOf, type Encoder, type Transport } from '../transport.ts'
 import type { RequestEnvelope } from './envelope.ts'
@@ -171,7 +170,7 @@ export class ServerConnection
     if (method.requestStream) return this.#beginStream(call, envelope, bytes, flags)
     let request: unknown
     try {
-      request = decodeBody(method.requestType, bytes.subarray(envelope.payloadStart, envelope.payloadEnd))
+      request = route!.requests.decode(bytes, envelope.payloadStart, envelope.payloadEnd)
     } catch (error) {
       return this.#failed(call, new RpcError(Status.INTERNAL, (error as Error).message, [], { cause: error }))
     }
@@ -181,7 +180,7 @@ export class ServerConnection
   messageReceived(call: ServerCall, bytes: Uint8Array, start: number, end: number, cost: number): void {
     let message: unknown
     try {
-      message = decodeBody(call.definition.requestType, bytes.subarray(start, end))
+      message = call.route.requests.decode(bytes, start, end)
     } catch (error) {
       const { message: reason } = error as Error
       this.#wire.fail(call, Status.INTERNAL, reason, [])

@@ -362,6 +362,24 @@ describe('a client of ours, with a Go server', () => {
       if (stream !== undefined) expect(await netError(stream.next())).toMatchObject({ status: Status.UNAVAILABLE })
     })
 
+    itWithGo('of the server’s process: the next one gets the next calls, and those that may be repeated', async () => {
+      const { server, client, channel } = await dial()
+      const { port } = server.address as { port: number }
+      const repeated = client.hold(text('a'), { idempotent: true, waitForReady: true })
+      const lost = netError(client.hold(text('b'), { waitForReady: true }))
+      await server.event({ event: 'started', name: 'a' })
+      await server.event({ event: 'started', name: 'b' })
+      server.kill()
+      await server.exit()
+      const next = await GoServer.startAt(`127.0.0.1:${port}`)
+      expect(await lost).toMatchObject({ status: Status.UNAVAILABLE })
+      await next.event({ event: 'started', name: 'a' })
+      next.release('a')
+      expect(await repeated).toMatchObject({ value: 'a' })
+      expect(String((await client.echo(bytes('on'))).value)).toBe('on')
+      expect(channel.state).toBe('ready')
+    })
+
     itWithGo('by our close: the calls in flight are answered before', async () => {
       const { server, client, channel } = await dial()
       const call = client.hold(text('a'))

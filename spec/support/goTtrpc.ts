@@ -7,6 +7,8 @@ import { netDefer, netUnixPath, NetWatched, type NetAddress } from './netTools.t
 
 const folder = join(__dirname, '../peers/ttrpc')
 const binary = join(folder, 'bin/ttrpc-peer')
+/** The program of docs/rpc-go.md. */
+export const goGreeter = join(folder, 'bin/greeter')
 
 function whyNot(): { peer?: string; streams?: string } {
   const reason = ((): string | undefined => {
@@ -18,7 +20,8 @@ function whyNot(): { peer?: string; streams?: string } {
   })()
   if (reason !== undefined) return { peer: reason, streams: reason }
   const { stdout } = spawnSync(binary, ['version'], { encoding: 'utf8' })
-  return (JSON.parse(stdout) as GoEvent)['streams'] === true ? {} : { streams: 'its ttrpc is older than 1.2' }
+  const hasStreams = (JSON.parse(stdout) as GoEvent)['streams'] === true && existsSync(goGreeter)
+  return hasStreams ? {} : { streams: 'its ttrpc is older than 1.2' }
 }
 
 const missing = whyNot()
@@ -115,10 +118,16 @@ class GoProcess {
 export class GoServer extends GoProcess {
   address!: { port: number; host: string } | { path: string }
 
-  static async start(kind: 'tcp' | 'unix' = 'tcp'): Promise<GoServer> {
-    const server = new GoServer('server', '--listen', kind === 'tcp' ? '127.0.0.1:0' : `unix:${netUnixPath()}`)
+  static start(kind: 'tcp' | 'unix' = 'tcp'): Promise<GoServer> {
+    return GoServer.startAt(kind === 'tcp' ? '127.0.0.1:0' : `unix:${netUnixPath()}`)
+  }
+
+  /** At `HOST:PORT`, or at `unix:PATH`. */
+  static async startAt(listen: string): Promise<GoServer> {
+    const server = new GoServer('server', '--listen', listen)
     const address = String((await server.event({ event: 'listening' }))['address'])
-    server.address = kind === 'tcp' ? { host: '127.0.0.1', port: Number(address.split(':').at(-1)) } : { path: address }
+    const port = Number(address.split(':').at(-1))
+    server.address = listen.startsWith('unix:') ? { path: address } : { host: '127.0.0.1', port }
     return server
   }
 
