@@ -5,10 +5,12 @@
  * except for options of a file, and of extensions of options. Only its objects' fields are read, by their class names:
  * any copy and version of it will do.
  */
+import type { Type } from 'protobufjs'
 import type { IFileDescriptorProto } from 'protobufjs/ext/descriptor.js'
 import { ByteQueue } from '../bytes/byteQueue.ts'
+import { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
 import { InvalidFrameError } from '../errors.ts'
-import { readVarint } from '../framing/varintPrefixed.ts'
+import { readVarint, writeVarint } from '../framing/varintPrefixed.ts'
 import { enumOf, fieldOf, messageOf, serviceOf, type Reflected } from './descriptorOf.ts'
 import { decodeBody } from './messageType.ts'
 
@@ -57,6 +59,17 @@ function filesOf(set: Uint8Array): Uint8Array[] {
   return files
 }
 
+/** Files as a FileDescriptorSet. */
+export function descriptorSet(files: readonly FileDescriptor[]): Uint8Array {
+  const out = new OutgoingBuffer()
+  for (const { bytes } of files) {
+    out.uint(FILE_TAG, 1)
+    writeVarint(out, bytes.length)
+    out.append(bytes)
+  }
+  return out.takeCopy()
+}
+
 /** `repeated FileDescriptorProto file = 1` */
 const FILE_TAG = 0x0a
 
@@ -78,9 +91,22 @@ export async function descriptorsOfRoot(root: object): Promise<FileDescriptor[]>
   }
   return [...files.values()].map(({ imported, ...file }) => {
     const dependency = [...imported].sort()
-    const message = FileDescriptorProto.fromObject({ ...file, dependency })
+    const message = FileDescriptorProto.fromObject(fitted(FileDescriptorProto, { ...file, dependency }))
     return described(message as IFileDescriptorProto, FileDescriptorProto.encode(message).finish())
   })
+}
+
+/** An option that may be repeated is kept as one value where it is not; and custom ones are unknown here. */
+function fitted(type: Type, message: object): Record<string, unknown> {
+  const known = Object.entries(message).flatMap(([name, value]: [string, unknown]) => {
+    const field = type.fields[name]?.resolve()
+    if (field === undefined) return []
+    const inner = field.resolvedType
+    const fit = (one: unknown): unknown => (inner !== null && 'fields' in inner ? fitted(inner, one as object) : one)
+    if (Array.isArray(value)) return [[name, value.map(fit)]]
+    return [[name, field.repeated ? [fit(value)] : fit(value)]]
+  })
+  return Object.fromEntries(known) as Record<string, unknown>
 }
 
 interface FileDraft {

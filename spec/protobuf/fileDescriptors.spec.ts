@@ -105,6 +105,20 @@ describe('descriptorsOfRoot', () => {
     expect(root.lookupType('fixtures.everything.Everything').decode(bytes)).toMatchObject(message)
   })
 
+  it('passes over options that are not google’s own, and takes one value for several', async () => {
+    const root = protobufjs.loadSync(require.resolve('protobufjs/google/protobuf/descriptor.proto'))
+    const source =
+      'syntax = "proto3"; import "google/protobuf/descriptor.proto";' +
+      'extend google.protobuf.FieldOptions { string note = 50001; }' +
+      'message Noted { int32 n = 1 [(note) = "x", targets = TARGET_TYPE_FIELD, deprecated = true]; }'
+    const files = await descriptorsOfRoot(protobufjs.parse(source, root).root)
+    expect(plain(files.find(({ name }) => name === 'root.proto')!)).toMatchObject({
+      messageType: [{ field: [{ options: { targets: ['TARGET_TYPE_FIELD'], deprecated: true } }] }],
+      extension: [{ name: 'note', extendee: '.google.protobuf.FieldOptions', number: 50001 }],
+    })
+    expect(files.map(({ name }) => name)).toContain('google/protobuf/descriptor.proto')
+  })
+
   it('rejects for a type that is nowhere', async () => {
     const { root } = protobufjs.parse('syntax = "proto3"; message M { Missing m = 1; }')
     await expect(descriptorsOfRoot(root)).rejects.toThrow('Missing')
