@@ -40,11 +40,12 @@ describe('the samples', () => {
     '7-starttls-echo',
     '8-subprocess',
     '9-datagrams',
+    'go',
     'mini-redis',
     'qbp',
   ]
 
-  // mini-redis has specs of its own, in spec/samples.
+  // mini-redis has specs of its own, in spec/samples; the one in Go is run by spec/rpc/goDocs.
   it('are all run here', () => {
     const names = readdirSync(join(__dirname, '../samples')).map((name) => name.replace(/\.ts$/, ''))
     expect(names.sort()).toEqual([...covered].sort())
