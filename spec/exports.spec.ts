@@ -180,12 +180,18 @@ describe('the public names', () => {
     expect(Object.keys(rpc).sort()).toMatchInlineSnapshot(`
      [
        "Channel",
+       "Health",
+       "HealthService",
        "Metadata",
+       "Pushable",
+       "Reflection",
+       "ReflectionService",
        "RpcError",
        "RpcServer",
        "Status",
        "connect",
        "createClient",
+       "rpcImpl",
        "service",
        "statusName",
      ]

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { descriptorSet, descriptorsOfRoot } from '../protobuf/fileDescriptors.ts'
 import { loadProto, servicesOf } from './loadProto.ts'
 import { requirePbjs } from './packages.ts'
 import { serviceModule } from './serviceModule.ts'
@@ -12,6 +13,7 @@ interface GenOptions {
   forceLong?: true
   forceNumber?: true
   nullSemantics?: true
+  descriptors?: true
 }
 
 export const collect = (value: string, before: string[]): string[] => [...before, value]
@@ -28,6 +30,7 @@ export function addGen(program: Command): void {
     .option('--force-long', '64-bit fields are Long objects')
     .option('--force-number', '64-bit fields are numbers, exact up to 2^53')
     .option('--null-semantics', 'fields without presence are never null in the types')
+    .option('--descriptors', 'also write what reflection tells of the services')
     .action(gen)
 }
 
@@ -38,10 +41,15 @@ async function gen(files: string[], options: GenOptions): Promise<void> {
   const root = loadProto(files, { include, keepCase })
   mkdirSync(out, { recursive: true })
   await writeMessages(pbjs, files, options)
-  const { code, types } = serviceModule(servicesOf(root), files)
+  const { code, types } = serviceModule(servicesOf(root), files, options.descriptors === true)
   writeFileSync(join(out, 'index.js'), code)
   writeFileSync(join(out, 'index.d.ts'), types)
   const written = ['messages.js', 'messages.d.ts', 'index.js', 'index.d.ts']
+  if (options.descriptors) {
+    const set = Buffer.from(descriptorSet(await descriptorsOfRoot(root))).toString('base64')
+    writeFileSync(join(out, 'descriptors.js'), `export const descriptors =\n  '${set}'\n`)
+    written.push('descriptors.js')
+  }
   if (!isModuleFolder(out)) {
     writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n')
     written.push('package.json')

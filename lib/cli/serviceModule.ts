@@ -12,7 +12,11 @@ export interface ServiceModule {
   readonly types: string
 }
 
-export function serviceModule(services: readonly Service[], files: readonly string[]): ServiceModule {
+export function serviceModule(
+  services: readonly Service[],
+  files: readonly string[],
+  withDescriptors: boolean,
+): ServiceModule {
   const head = `// Made by \`millrace gen\` from ${files.join(', ')}. Changes are lost when it is made again.\n`
   const names = exportNames(services)
   const kinds = new Set(services.flatMap(({ methodsArray }) => methodsArray.map(kindOf)))
@@ -20,9 +24,11 @@ export function serviceModule(services: readonly Service[], files: readonly stri
     head,
     services.length === 0
       ? ''
-      : "import { service } from 'millrace/rpc'\nimport * as $messages from './messages.js'\n\n",
+      : "import { service } from 'millrace/rpc'\n" +
+        (withDescriptors ? "import { descriptors } from './descriptors.js'\n" : '') +
+        "import * as $messages from './messages.js'\n\n",
     "export * from './messages.js'\n",
-    ...services.map((service) => serviceCode(service, names.get(service)!)),
+    ...services.map((service) => serviceCode(service, names.get(service)!, withDescriptors)),
   ]
   const types = [
     head,
@@ -37,7 +43,7 @@ export function serviceModule(services: readonly Service[], files: readonly stri
   return { code: code.join(''), types: types.join('') }
 }
 
-function serviceCode(service: Service, name: string): string {
+function serviceCode(service: Service, name: string, withDescriptors: boolean): string {
   const methods = service.methodsArray.map((method) => {
     const fields = [
       `name: ${JSON.stringify(method.name)}`,
@@ -50,7 +56,8 @@ function serviceCode(service: Service, name: string): string {
     return `    ${keyOf(method)}: {\n${fields.map((field) => `      ${field},\n`).join('')}    },\n`
   })
   const fullName = JSON.stringify(service.fullName.slice(1))
-  return `\nexport const ${name} = service({\n  fullName: ${fullName},\n  methods: {\n${methods.join('')}  },\n})\n`
+  const descriptors = withDescriptors ? '  descriptors,\n' : ''
+  return `\nexport const ${name} = service({\n  fullName: ${fullName},\n${descriptors}  methods: {\n${methods.join('')}  },\n})\n`
 }
 
 function serviceTypes(service: Service, name: string): string {

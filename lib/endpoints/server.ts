@@ -1,5 +1,4 @@
 /** Who listens: one `Server` over as many listening sockets as it has addresses. */
-import { setMaxListeners } from 'node:events'
 import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { CancelledError, InvalidStateError } from '../errors.ts'
@@ -9,6 +8,7 @@ import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
 import { abortedOnEntry, DONE, handled, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
 import { beginLayered } from './beginLayered.ts'
+import { closingController } from './closingController.ts'
 import type { Arrival, Listener, ServerSocket } from './listener.ts'
 
 /** What a server needs to know besides its listening sockets. */
@@ -46,7 +46,7 @@ export class Server implements AsyncDisposable {
   readonly #uppermost = new Map<Transport, Transport>()
   readonly #closedWaiters = new WaitList()
   readonly #doneWaiters = new WaitList()
-  readonly #closing = new AbortController()
+  readonly #closing = closingController()
   #serving: Waiter<never> | undefined
   #accepting = false
   /** Connections that came before there was room for them, the first of them first; nothing is read from them. */
@@ -58,8 +58,6 @@ export class Server implements AsyncDisposable {
     this.#listeners = listeners
     this.#factory = factory
     this.#options = options
-    // As many handlers as there are connections.
-    setMaxListeners(0, this.#closing.signal)
     this.#owner = {
       side: 'server',
       idleTimeoutMs: options.idleTimeoutMs,

@@ -13,7 +13,7 @@ import type { ClientStream } from './clientWire.ts'
 import { encodeMetadata, type KeyValues } from './envelope.ts'
 import { NOTHING } from './frame.ts'
 import { MessageQueue } from './messageQueue.ts'
-import { Metadata } from './metadata.ts'
+import { Metadata, metadataPairs } from './metadata.ts'
 import { RpcError } from './rpcError.ts'
 import { Status } from './status.ts'
 import type { StreamWindow } from './streamWindow.ts'
@@ -78,7 +78,7 @@ export class ClientCall implements ClientStream {
     if (!(timeoutMs >= 0)) throw new RangeError(`timeoutMs must be a number of milliseconds, not ${timeoutMs}`)
     this.timeoutMs = timeoutMs
     this.expires = timeoutMs === Infinity ? Infinity : clock.now() + timeoutMs
-    this.metadata = options?.metadata === undefined ? NOTHING : encodeMetadata(new Metadata(options.metadata))
+    this.metadata = options?.metadata === undefined ? NOTHING : encodeMetadata(metadataPairs(options.metadata))
     if (method.method.responseStream) {
       this.promise = undefined
       this.responses = new MessageQueue<unknown>({

@@ -3,7 +3,6 @@
  * of calls that fail with it is for their owner, the channel, to say.
  */
 import { clock } from '../clock.ts'
-import { decodeBody } from '../protobuf/messageType.ts'
 import { Protocol } from '../protocol.ts'
 import { peerOf, type Encoder, type Transport } from '../transport.ts'
 import { WaitList, type WaitOptions } from '../wait.ts'
@@ -191,6 +190,10 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   // --- the wire calls
 
+  get isClogged(): boolean {
+    return this.#writingPaused
+  }
+
   writeEncoded<T>(encoder: Encoder<T>, message: T): void {
     if (!this.#transport!.isClosing()) this.#transport!.writeEncoded(encoder, message)
   }
@@ -208,11 +211,11 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
       const { path } = call.method.method
       return call.lose(new RpcError(code as Status, message, details, { path, peer, metadata: trailer }), false)
     }
-    const { responseType, responseStream } = call.method.method
+    const { responseStream } = call.method.method
     if (responseStream && !hasPayload) return this.responsesEnded(call)
     let message: unknown
     try {
-      message = decodeBody(responseType, bytes.subarray(payloadStart, payloadEnd))
+      message = call.method.responses.decode(bytes, payloadStart, payloadEnd)
     } catch (error) {
       return this.violated(call, (error as Error).message, error)
     }
@@ -225,7 +228,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
   messageReceived(call: ClientCall, bytes: Uint8Array, start: number, end: number, cost: number): void {
     let message: unknown
     try {
-      message = decodeBody(call.method.method.responseType, bytes.subarray(start, end))
+      message = call.method.responses.decode(bytes, start, end)
     } catch (error) {
       this.#wire.cancel(call, Status.CANCELLED)
       return this.violated(call, (error as Error).message, error)

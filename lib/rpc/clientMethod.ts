@@ -1,3 +1,4 @@
+import { BodyDecoder } from '../protobuf/bodyDecoder.ts'
 import { BodyEncoder } from '../protobuf/messageType.ts'
 import { encodeMethod } from './envelope.ts'
 import type { AnyMethod } from './method.ts'
@@ -8,10 +9,12 @@ export class ClientMethod {
   /** The fields of a Request that name it. */
   readonly prefix: Uint8Array
   readonly body: BodyEncoder<unknown>
+  readonly responses: BodyDecoder<unknown>
 
   constructor(method: AnyMethod) {
     this.method = method
     this.prefix = encodeMethod(method.service, method.name)
     this.body = new BodyEncoder<unknown>(method.requestType)
+    this.responses = new BodyDecoder<unknown>(method.responseType)
   }
 }

@@ -10,7 +10,24 @@ export type { CallContext, Handlers } from './handlers.ts'
 export { RpcServer, type AddOptions, type RpcServerOptions, type ShutdownOptions } from './rpcServer.ts'
 export type { Interceptor, InterceptorHooks } from './interceptor.ts'
 export type { ClientCallContext } from './intercepted.ts'
+export {
+  Health,
+  HealthService,
+  type HealthCheckRequest,
+  type HealthCheckResponse,
+  type HealthServer,
+  type ServingStatus,
+} from './health.ts'
+export { Reflection, type ReflectionOptions, type ReflectionServer } from './reflection.ts'
+export {
+  ReflectionService,
+  type ReflectionExtension,
+  type ReflectionRequest,
+  type ReflectionResponse,
+} from './reflectionService.ts'
+export { rpcImpl, type RpcImpl, type RpcImplMethod } from './rpcImpl.ts'
 export { Metadata, type MetadataInit } from './metadata.ts'
+export { Pushable, type PushableOptions } from './pushable.ts'
 export { RpcError, type Any, type DetailInit, type RpcErrorOptions } from './rpcError.ts'
 export { Status, statusName } from './status.ts'
 

@@ -79,6 +79,22 @@ export class Metadata implements Iterable<[key: string, value: string]> {
   }
 }
 
+/** What {@link Metadata} of `init` would give, in some order, with the same errors. */
+export function metadataPairs(init: MetadataInit): Iterable<readonly [key: string, value: string]> {
+  if (init instanceof Metadata) return init
+  if (isIterable(init)) return new Metadata(init)
+  const pairs: [string, string][] = []
+  for (const key in init) {
+    if (!Object.hasOwn(init, key)) continue
+    const value = init[key]!
+    const name = lower(key)
+    if (typeof value === 'string') pairs.push([name, value])
+    else if (Array.isArray(value)) for (const each of value as readonly string[]) pairs.push([name, text(key, each)])
+    else text(key, value as unknown as string)
+  }
+  return pairs
+}
+
 function isIterable(init: MetadataInit): init is Iterable<readonly [string, string]> {
   return typeof (init as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function'
 }

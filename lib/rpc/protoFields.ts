@@ -12,7 +12,21 @@ export const FIXED64 = 1
 export const LENGTH_DELIMITED = 2
 export const FIXED32 = 5
 
-export const encodeText = (text: string): Uint8Array => encoder.encode(text)
+/** Most texts are short and plain: those cost less this way. */
+const SHORT = 40
+
+/** As UTF-8. */
+export function encodeText(text: string): Uint8Array {
+  const n = text.length
+  if (n > SHORT) return encoder.encode(text)
+  const bytes = new Uint8Array(n)
+  for (let i = 0; i < n; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 0x80) return encoder.encode(text)
+    bytes[i] = code
+  }
+  return bytes
+}
 
 /** Text that a peer means for people to read: what is not UTF-8 in it is shown as such. */
 export const readText = (bytes: Uint8Array, start: number, end: number): string =>

@@ -1,3 +1,4 @@
+import { BodyDecoder } from '../protobuf/bodyDecoder.ts'
 import { BodyEncoder } from '../protobuf/messageType.ts'
 import type { CallContext } from './handlers.ts'
 import type { Interceptors } from './interceptor.ts'
@@ -10,6 +11,7 @@ export type AnyHandler = (request: unknown, context: CallContext) => unknown
 export interface Route {
   readonly method: AnyMethod
   readonly handler: AnyHandler
+  readonly requests: BodyDecoder<unknown>
   readonly body: BodyEncoder<unknown>
   readonly interceptors: Interceptors<CallContext> | undefined
 }
@@ -19,5 +21,11 @@ export function makeRoute(
   handler: AnyHandler,
   interceptors: Interceptors<CallContext> | undefined,
 ): Route {
-  return { method, handler, body: new BodyEncoder<unknown>(method.responseType), interceptors }
+  return {
+    method,
+    handler,
+    requests: new BodyDecoder<unknown>(method.requestType),
+    body: new BodyEncoder<unknown>(method.responseType),
+    interceptors,
+  }
 }

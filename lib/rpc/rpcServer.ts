@@ -1,5 +1,6 @@
 /** A server of calls: services with their handlers, behind any `Server` or transport of ours. */
 import { clock, LONGEST_TIMER_MS } from '../clock.ts'
+import { closingController } from '../endpoints/closingController.ts'
 import { createServer, createUnixServer, type TcpListenOptions, type UnixListenOptions } from '../endpoints/listen.ts'
 import type { Server } from '../endpoints/server.ts'
 import { InvalidStateError } from '../errors.ts'
@@ -14,7 +15,9 @@ import { ServerConnection } from './serverConnection.ts'
 import type { ServerConnectionOwner } from './serverOwner.ts'
 import { limitsOf, type ServerLimitOptions } from './serverLimits.ts'
 import type { AnyMethod } from './method.ts'
+import { RpcError } from './rpcError.ts'
 import type { Service } from './service.ts'
+import { Status } from './status.ts'
 
 export interface RpcServerOptions extends ServerLimitOptions {
   /** Around every call, the first outermost; those of `add` are inside. */
@@ -61,8 +64,8 @@ export class RpcServer implements AsyncDisposable {
   /** For the last connection to be gone; and for the last handler to have ended as well. */
   readonly #closed = new WaitList()
   readonly #done = new WaitList()
+  readonly #closing = closingController()
   #handlers = 0
-  #draining = false
 
   /** Throws a RangeError for limits that make no sense. */
   constructor(options: RpcServerOptions = {}) {
@@ -96,6 +99,18 @@ export class RpcServer implements AsyncDisposable {
   /** The services that were added. */
   get services(): readonly Service[] {
     return this.#added
+  }
+
+  /**
+   * Aborted when the server is shut down, with an {@link RpcError} UNAVAILABLE as its reason: for streams that go on until
+   * then, which would keep {@link shutdown} waiting. `context.signal` tells when a call ends by force.
+   */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  get #draining(): boolean {
+    return this.#closing.signal.aborted
   }
 
   /** Open connections. */
@@ -161,8 +176,7 @@ export class RpcServer implements AsyncDisposable {
    */
   async shutdown({ graceMs = DEFAULT_GRACE_MS, signal }: ShutdownOptions = {}): Promise<void> {
     if (!(graceMs >= 0)) throw new RangeError(`graceMs must be a number of milliseconds, not ${graceMs}`)
-    this.#draining = true
-    for (const server of this.#servers) server.close()
+    this.#beginClosing()
     for (const connection of this.#connections) connection.drain('the server is shutting down')
     if (this.#isDone) return
     // The timer of a wait keeps no process alive; but handlers may be all that is left, and this is to settle.
@@ -181,8 +195,7 @@ export class RpcServer implements AsyncDisposable {
    * do not take the answers within a second. Handlers are not waited for. Never rejects.
    */
   async forceShutdown(): Promise<void> {
-    this.#draining = true
-    for (const server of this.#servers) server.close()
+    this.#beginClosing()
     for (const connection of this.#connections) connection.end('the server was shut down')
     const late = clock.setTimeout(
       () => {
@@ -197,6 +210,11 @@ export class RpcServer implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown()
+  }
+
+  #beginClosing(): void {
+    for (const server of this.#servers) server.close()
+    if (!this.#draining) this.#closing.abort(new RpcError(Status.UNAVAILABLE, 'the server is shutting down'))
   }
 
   get #isDone(): boolean {

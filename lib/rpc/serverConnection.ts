@@ -6,7 +6,6 @@
  */
 import { clock, type Timer } from '../clock.ts'
 import { Deadlines } from './deadlines.ts'
-import { decodeBody } from '../protobuf/messageType.ts'
 import { Protocol } from '../protocol.ts'
 import { peerOf, type Encoder, type Transport } from '../transport.ts'
 import type { RequestEnvelope } from './envelope.ts'
@@ -23,6 +22,9 @@ import type { ServerConnectionOwner } from './serverOwner.ts'
 import { ServerWire, type ServerWireEvents } from './serverWire.ts'
 import { Status } from './status.ts'
 import { costOf } from './streamWindow.ts'
+
+/** How long a client has to receive its last answers when it is turned out. */
+const LINGER_MS = 1000
 
 /** Holds the inflow. */
 const WRITING = Symbol('writing')
@@ -49,6 +51,7 @@ export class ServerConnection
   /** No more calls: the connection is closed after the last. */
   #draining = false
   #age: Timer | undefined
+  #lingering: Timer | undefined
 
   constructor(owner: ServerConnectionOwner) {
     super()
@@ -108,6 +111,7 @@ export class ServerConnection
 
   override connectionLost(error: Error | null): void {
     clock.clearTimeout(this.#age)
+    clock.clearTimeout(this.#lingering)
     this.#deadlines.stop()
     this.#reader.stop()
     const reason = new RpcError(Status.CANCELLED, `the connection with ${this.#peer()} is lost`, [], { cause: error })
@@ -171,7 +175,7 @@ export class ServerConnection
     if (method.requestStream) return this.#beginStream(call, envelope, bytes, flags)
     let request: unknown
     try {
-      request = decodeBody(method.requestType, bytes.subarray(envelope.payloadStart, envelope.payloadEnd))
+      request = route!.requests.decode(bytes, envelope.payloadStart, envelope.payloadEnd)
     } catch (error) {
       return this.#failed(call, new RpcError(Status.INTERNAL, (error as Error).message, [], { cause: error }))
     }
@@ -181,7 +185,7 @@ export class ServerConnection
   messageReceived(call: ServerCall, bytes: Uint8Array, start: number, end: number, cost: number): void {
     let message: unknown
     try {
-      message = decodeBody(call.definition.requestType, bytes.subarray(start, end))
+      message = call.route.requests.decode(bytes, start, end)
     } catch (error) {
       const { message: reason } = error as Error
       this.#wire.fail(call, Status.INTERNAL, reason, [])
@@ -209,6 +213,8 @@ export class ServerConnection
     this.#owner.report(error, undefined, this.#transport)
     this.#cancelAll(new RpcError(Status.CANCELLED, error.message))
     this.#transport.close()
+    // It may read nothing, and never take the last answers.
+    this.#lingering = clock.setTimeout(() => this.#transport.abort(), LINGER_MS)
   }
 
   // --- calls call

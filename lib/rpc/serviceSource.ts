@@ -25,6 +25,8 @@ export interface ServiceDefinition {
   /** With its package: `chat.v1.Chat`. */
   readonly fullName: string
   readonly methods: Readonly<Record<string, MethodDefinition>>
+  /** What {@link Reflection} tells of it: a FileDescriptorSet in base64, as `millrace gen --descriptors` writes it. */
+  readonly descriptors?: string
 }
 
 /** A `Service` of protobufjs's reflection, as far as it is used. */

@@ -57,6 +57,24 @@ describe('millrace gen', () => {
     buildIfMissing()
     rmSync(folder, { recursive: true, force: true })
     write('chat.proto', readFileSync(join(root, 'spec/fixtures/chat.proto'), 'utf8'))
+    write('shared/common.proto', 'syntax = "proto3"; package common; message Id { string id = 1; }')
+    write('more/other.proto', 'syntax = "proto3"; package other; message Other { int32 n = 1; }')
+    write(
+      'protos/a.proto',
+      'syntax = "proto3";',
+      'package a;',
+      'import "common.proto";',
+      'import "other.proto";',
+      'import "beside.proto";',
+      'import "google/protobuf/empty.proto";',
+      'import "google/protobuf/descriptor.proto";',
+      'extend google.protobuf.MethodOptions { string note = 50001; }',
+      'service A {',
+      '  rpc Get (common.Id) returns (google.protobuf.Empty) { option (note) = "x"; }',
+      '  rpc Put (Beside) returns (other.Other);',
+      '}',
+    )
+    write('protos/beside.proto', 'syntax = "proto3"; package a; message Beside { common.Id id = 1; }')
   })
 
   it('tells what it has written', () => {
@@ -72,6 +90,7 @@ describe('millrace gen', () => {
     write(
       'useChat.ts',
       "import type { CallOptions, RequestStream, ResponseStream } from 'millrace/rpc'",
+      "import { connect, RpcServer } from 'millrace/rpc'",
       "import { chat, Chat, type ChatClient, type ChatHandlers } from './chat/index.js'",
       '',
       'type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false',
@@ -116,6 +135,12 @@ describe('millrace gen', () => {
       'const { requestType } = Chat.methods.send',
       "const line = requestType.decode(requestType.encode({ text: 'hello' }).finish())",
       'console.log(unary, many, upload, both, line instanceof chat.v1.Line, line.text, line.likes)',
+      'await using server = new RpcServer().add(Chat, handlers)',
+      "await server.listen({ host: '127.0.0.1', port: 0 })",
+      'const { host, port } = server.address as { host: string; port: number }',
+      'await using client = await connect(Chat, { host, port })',
+      "const { count } = await client.send({ text: 'abc', likes: 2 })",
+      "for await (const { room } of client.watch({ room: 'hall' })) console.log(count, room)",
       'for (const { path, requestStream, responseStream, idempotent } of Object.values(Chat.methods)) {',
       '  console.log(path, requestStream, responseStream, idempotent)',
       '}',
@@ -125,6 +150,7 @@ describe('millrace gen', () => {
       status: 0,
       stdout: [
         'true true true true true hello 0',
+        '5 hall',
         'chat.v1.Chat/Send false false false',
         'chat.v1.Chat/Watch false true true',
         'chat.v1.Chat/Upload true false false',
@@ -137,24 +163,6 @@ describe('millrace gen', () => {
   })
 
   it('finds imports beside the file and in the folders of -I, and google’s own', () => {
-    write('shared/common.proto', 'syntax = "proto3"; package common; message Id { string id = 1; }')
-    write('more/other.proto', 'syntax = "proto3"; package other; message Other { int32 n = 1; }')
-    write(
-      'protos/a.proto',
-      'syntax = "proto3";',
-      'package a;',
-      'import "common.proto";',
-      'import "other.proto";',
-      'import "beside.proto";',
-      'import "google/protobuf/empty.proto";',
-      'import "google/protobuf/descriptor.proto";',
-      'extend google.protobuf.MethodOptions { string note = 50001; }',
-      'service A {',
-      '  rpc Get (common.Id) returns (google.protobuf.Empty) { option (note) = "x"; }',
-      '  rpc Put (Beside) returns (other.Other);',
-      '}',
-    )
-    write('protos/beside.proto', 'syntax = "proto3"; package a; message Beside { common.Id id = 1; }')
     expect(gen('protos/a.proto', '-o', 'imports').stderr).toContain('cannot load protos/a.proto: ')
     expect(existsSync(join(folder, 'imports'))).toBe(false)
     expect(gen('protos/a.proto', '-o', 'imports', '-I', 'shared', '--include', 'more')).toMatchObject({ status: 0 })
@@ -243,6 +251,27 @@ describe('millrace gen', () => {
     expect(read('long/messages.d.ts')).toContain('big_one: number;')
     expect(gen('long.proto', '--out', 'long', '--force-long').status).toBe(0)
     expect(read('long/messages.d.ts')).toContain('bigOne: Long;')
+  })
+
+  it('writes what reflection tells, if it is to', () => {
+    const { stdout } = gen('protos/a.proto', '-o', 'described', '-I', 'shared', '-I', 'more', '--descriptors')
+    expect(stdout).toContain('described/descriptors.js\n')
+    write(
+      'useDescribed.ts',
+      "import { connect, Reflection, ReflectionService, RpcServer } from 'millrace/rpc'",
+      "import { A } from './described/index.js'",
+      'await using server = new RpcServer()',
+      'server.add(A, {}).add(ReflectionService, new Reflection(server))',
+      "await server.listen({ host: '127.0.0.1', port: 0 })",
+      'const { host, port } = server.address as { host: string; port: number }',
+      'await using client = await connect(ReflectionService, { host, port })',
+      "const [answer] = [client.serverReflectionInfo([{ fileContainingSymbol: 'a.A' }])]",
+      'for await (const { fileDescriptorResponse } of answer) {',
+      '  console.log(fileDescriptorResponse?.fileDescriptorProto.length)',
+      '}',
+    )
+    expect(compile('useDescribed.ts')).toBe('')
+    expect(node(folder, 'useDescribed.js')).toEqual({ status: 0, stdout: '6\n', stderr: '' })
   })
 
   it('makes the folder one of ES modules where it would not be', () => {
