@@ -7,6 +7,7 @@
 import { clock, type Timer } from '../clock.ts'
 import { Deadlines } from './deadlines.ts'
 import { Protocol } from '../protocol.ts'
+import { rpcServer } from '../rpcEvents.ts'
 import { peerOf, type Encoder, type Transport } from '../transport.ts'
 import type { RequestEnvelope } from './envelope.ts'
 import { ourExtension } from './extension.ts'
@@ -326,6 +327,7 @@ export class ServerConnection
       const { status, statusMessage, details, metadata } = this.#errorFor(call, error)
       const trailer = call.trailer
       for (const [key, value] of metadata) trailer.append(key, value)
+      call.outcome = status
       this.#wire.fail(call, status, statusMessage, details, call.heldHeader, call.filledTrailer)
     }
     this.#done(call)
@@ -347,6 +349,7 @@ export class ServerConnection
       this.#inflow.forget(call)
     }
     this.#running--
+    if (call.began > 0 && rpcServer.hasSubscribers) call.publish()
     this.#owner.handlerEnded()
     if (this.#draining) this.#closeWhenDone()
   }
