@@ -378,7 +378,7 @@ describe('Channel', () => {
       await channel.waitForState('transientFailure')
       await clock.advance(100)
       await servers[1]!.accepted()
-      await channel.waitForState('ready')
+      expect(await channel.waitForState('ready')).toBe('ready')
     })
 
     it('says what each has failed with last', async () => {
