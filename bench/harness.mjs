@@ -16,10 +16,13 @@ export const hasTaskset = (() => {
   }
 })()
 
-/** Puts this process on a CPU of its own, where the system can. */
-export function pinSelf(cpu = 1) {
-  if (hasTaskset) execFileSync('taskset', ['-a', '-p', '-c', String(cpu), String(process.pid)], { stdio: 'ignore' })
+/** Puts a process with all its threads on one CPU, where the system can. */
+export function pin(pid, cpu) {
+  if (hasTaskset) execFileSync('taskset', ['-a', '-p', '-c', String(cpu), String(pid)], { stdio: 'ignore' })
 }
+
+/** Puts this process on a CPU of its own. */
+export const pinSelf = (cpu = 1) => pin(process.pid, cpu)
 
 /** Starts `command`, which prints its port on the first line; resolves with the port and how to stop it. */
 export async function startPeer(command, args, { cpu = 0 } = {}) {

@@ -1,12 +1,13 @@
 /**
- * What can be seen from outside: named channels of node:diagnostics_channel, and printers for `NODE_DEBUG=millrace`
- * (connections) and `NODE_DEBUG=millrace:frame` (messages) that are only subscribers of theirs. With nobody subscribed
- * an event costs one check.
+ * What can be seen from outside: named channels of node:diagnostics_channel, and printers that are only subscribers of
+ * theirs, for `NODE_DEBUG=millrace` (connections), `millrace:frame` (messages) and `millrace:rpc` (calls). With nobody
+ * subscribed an event costs one check.
  */
 import { channel, type Channel } from 'node:diagnostics_channel'
 import { debuglog } from 'node:util'
 import { InvalidStateError, MillraceError } from './errors.ts'
 import { setFrameChannels, type FrameEvent } from './frameEvents.ts'
+import { setRpcChannels, type RpcEvent } from './rpcEvents.ts'
 
 /** The message on the connection channels. `transport` is the connection's identity for as long as it lives. */
 export interface ConnectionEvent {
@@ -33,6 +34,11 @@ export const connectionError: Channel = channel('millrace:connection:error')
 const frameIn: Channel = channel('millrace:frame:in')
 const frameOut: Channel = channel('millrace:frame:out')
 setFrameChannels(frameIn, frameOut)
+
+/** `millrace:rpc:client`, `millrace:rpc:server`: one {@link RpcEvent} for each call that has ended. */
+const rpcClient: Channel = channel('millrace:rpc:client')
+const rpcServer: Channel = channel('millrace:rpc:server')
+setRpcChannels(rpcClient, rpcServer)
 
 /** Told of an error that reaches nobody else: a handler that rejects, a protocol callback that throws. */
 export type ErrorHandler<T = unknown> = (error: unknown, transport: T | undefined) => void
@@ -70,6 +76,27 @@ if (debugFrame.enabled) {
     frames.subscribe((message) => {
       const { id, peer, size } = message as FrameEvent
       debugFrame('frame of %d bytes %s %s on connection %d', size, direction, peer, id)
+    })
+  }
+}
+
+const debugRpc = debuglog('millrace:rpc')
+if (debugRpc.enabled) {
+  for (const [side, calls] of [
+    ['of', rpcServer],
+    ['to', rpcClient],
+  ] as const) {
+    calls.subscribe((message) => {
+      const { service, method, peer, status, durationMs } = message as RpcEvent
+      debugRpc(
+        'call %s %s of %s/%s: status %d after %d ms',
+        side,
+        peer,
+        service,
+        method,
+        status,
+        Math.round(durationMs),
+      )
     })
   }
 }

@@ -183,6 +183,7 @@ describe('the public names', () => {
        "Health",
        "HealthService",
        "Metadata",
+       "Pushable",
        "Reflection",
        "ReflectionService",
        "RpcError",

@@ -29,6 +29,8 @@ function selfSigned(): { cert: string; key: string } {
 describe('the samples', () => {
   const covered = [
     '10-http2-server',
+    '11-key-value',
+    '12-chat',
     '1-echo-protocol',
     '2-echo-streams',
     '3-greeting',
@@ -38,11 +40,12 @@ describe('the samples', () => {
     '7-starttls-echo',
     '8-subprocess',
     '9-datagrams',
+    'go',
     'mini-redis',
     'qbp',
   ]
 
-  // mini-redis has specs of its own, in spec/samples.
+  // mini-redis has specs of its own, in spec/samples; the one in Go is run by spec/rpc/goDocs.
   it('are all run here', () => {
     const names = readdirSync(join(__dirname, '../samples')).map((name) => name.replace(/\.ts$/, ''))
     expect(names.sort()).toEqual([...covered].sort())
@@ -219,6 +222,57 @@ describe('the samples', () => {
       /^asked for time\nasked for weather\nanswered \d{4}-\d\d-\d\dT[\d:.]+Z\nanswered ask for the time\n$/,
     )
     expect(program.stderr).toBe('')
+  })
+
+  it('11-key-value watches, gets, and says what is not there', async () => {
+    const program = sample('11-key-value')
+    expect(await program.exit()).toBe(0)
+    expect(program.stdout.split('\n')).toEqual([
+      '1: color/sky is blue',
+      '3: color/sky is red',
+      '4: color/sky is black',
+      'now black',
+      'there is no color/sea',
+      '',
+    ])
+    expect(program.stderr).toBe('')
+  })
+
+  it('11-key-value serves until it is interrupted', async () => {
+    const program = sample('11-key-value', 'serve', '0')
+    await program.port()
+    expect(await program.interrupt()).toBe(0)
+    expect(program.stderr).toBe('')
+  })
+
+  it('12-chat says to each what others say in its room', async () => {
+    const program = sample('12-chat')
+    expect(await program.exit()).toBe(0)
+    expect(program.stdout.split('\n')).toEqual([
+      '2 in tea, 1 in the garden',
+      'bob heard ada say "hello"',
+      'bob heard ada say "is the kettle on?"',
+      'ada heard bob say "it is"',
+      'eve heard nothing',
+      '',
+    ])
+    expect(program.stderr).toBe('')
+  })
+
+  it('12-chat talks with those who join by hand', async () => {
+    const server = sample('12-chat', 'serve', '0')
+    const port = String(await server.port())
+    const ada = sample('12-chat', 'join', port, 'ada', 'tea')
+    await ada.output(/1 in tea/)
+    const bob = sample('12-chat', 'join', port, 'bob', 'tea')
+    await bob.output(/2 in tea/)
+    bob.write('hello\n')
+    await ada.output(/bob: hello\n/)
+    ada.end('and goodbye\n')
+    await bob.output(/ada: and goodbye\n/)
+    expect(await ada.exit()).toBe(0)
+    expect(await server.interrupt()).toBe(0)
+    expect([server.stderr, ada.stderr]).toEqual(['', ''])
   })
 
   itWithCurl(

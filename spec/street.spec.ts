@@ -3,7 +3,7 @@ import { join, posix } from 'node:path'
 
 // Leftmost first: a file imports only from its own room and from rooms in front of it.
 const street = [
-  ['errors', 'clock', 'frameEvents', 'diagnostics', 'wait', 'bytes'],
+  ['errors', 'clock', 'frameEvents', 'rpcEvents', 'diagnostics', 'wait', 'bytes'],
   ['tlsOptions', 'transport', 'protocol'],
   ['transports'],
   ['layers'],

@@ -47,12 +47,13 @@ async function unary({ concurrency, seconds, warmup, size, full }) {
   const call = full ? client.fullEcho : client.echo
   const request = { value: Buffer.alloc(size) }
   const took = new Float64Array(4_000_000)
-  let [calls, measuring, stopped, running] = [0, false, false, concurrency]
+  let [calls, all, measuring, stopped, running] = [0, 0, false, false, concurrency]
   let ended
   const allEnded = new Promise((resolve) => (ended = resolve))
   const begin = () => {
     const start = performance.now()
     call(request, () => {
+      all++
       if (measuring && calls < took.length) took[calls++] = performance.now() - start
       if (!stopped) begin()
       else if (--running === 0) ended()
@@ -69,11 +70,12 @@ async function unary({ concurrency, seconds, warmup, size, full }) {
   await allEnded
   const sorted = took.subarray(0, calls).sort()
   const at = (share) => sorted[Math.floor(share * (calls - 1))]
-  return { rate, p50: at(0.5), p99: at(0.99) }
+  return { rate, all, p50: at(0.5), p99: at(0.99) }
 }
 
 async function stream({ seconds, warmup, size }) {
   const count = 100_000
+  let all = 0
   const run = async (length) => {
     const start = performance.now()
     let received = 0
@@ -84,7 +86,8 @@ async function stream({ seconds, warmup, size }) {
       }
     }
     if (received % count !== 0) throw new Error(`${received} messages`)
-    return { rate: (received / (performance.now() - start)) * 1000 }
+    all += received
+    return { all, rate: (received / (performance.now() - start)) * 1000 }
   }
   await run(warmup)
   return run(seconds)

@@ -5,6 +5,7 @@
  * not made.
  */
 import { clock } from '../clock.ts'
+import { rpcClient } from '../rpcEvents.ts'
 import { mayBeCancelled, scopeOf, unwatchSignal, watchSignal } from '../wait.ts'
 import type { CallOptions } from './client.ts'
 import type { ClientConnection } from './clientConnection.ts'
@@ -59,6 +60,8 @@ export class ClientCall implements ClientStream {
   #unwatchScope: (() => void) | undefined = undefined
   #requests: Pick<AsyncIterator<unknown>, 'return'> | undefined = undefined
   #used = false
+  /** When it was begun, if anybody wants to know. */
+  readonly #began: number
 
   /**
    * `timeoutMs` is `Infinity` for no deadline. A call whose signal has aborted is done from the beginning.
@@ -77,6 +80,7 @@ export class ClientCall implements ClientStream {
     this.#owner = owner
     if (!(timeoutMs >= 0)) throw new RangeError(`timeoutMs must be a number of milliseconds, not ${timeoutMs}`)
     this.timeoutMs = timeoutMs
+    this.#began = rpcClient.hasSubscribers ? clock.now() : NaN
     this.expires = timeoutMs === Infinity ? Infinity : clock.now() + timeoutMs
     this.metadata = options?.metadata === undefined ? NOTHING : encodeMetadata(metadataPairs(options.metadata))
     if (method.method.responseStream) {
@@ -152,7 +156,7 @@ export class ClientCall implements ClientStream {
   /** The response of a call with one. */
   succeed(message: unknown): void {
     if (this.done) return
-    this.#end()
+    this.#end(Status.OK)
     this.#resolve(message)
   }
 
@@ -165,14 +169,15 @@ export class ClientCall implements ClientStream {
   /** No more responses. */
   finish(): void {
     if (this.done) return
-    this.#end()
+    this.#end(Status.OK)
     this.responses!.end()
   }
 
   /** The end, with an error. */
   fail(error: unknown): void {
     if (this.done) return
-    this.#end()
+    if (error instanceof RpcError) this.#end(error.status, error.peer)
+    else this.#end(Status.UNKNOWN)
     if (this.responses !== undefined) return this.responses.fail(error)
     this.promise!.catch(ignore)
     this.#reject(error)
@@ -211,8 +216,9 @@ export class ClientCall implements ClientStream {
     }
   }
 
-  #end(): void {
+  #end(status: Status, peer?: string): void {
     this.done = true
+    if (this.#began > 0 && rpcClient.hasSubscribers) this.#publish(status, peer ?? this.connection?.peer)
     this.connection = undefined
     this.wake?.()
     const signal = this.options?.signal
@@ -221,6 +227,11 @@ export class ClientCall implements ClientStream {
     // What makes the messages is to know that nobody takes them any more.
     const requests = this.#requests
     if (requests !== undefined) void leave(requests)
+  }
+
+  #publish(status: Status, peer: string | undefined): void {
+    const { service, name } = this.method.method
+    rpcClient.publish({ service, method: name, peer, status, durationMs: clock.now() - this.#began })
   }
 
   #error(status: Status, message: string, cause?: unknown): RpcError {

@@ -190,6 +190,10 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   // --- the wire calls
 
+  get isClogged(): boolean {
+    return this.#writingPaused
+  }
+
   writeEncoded<T>(encoder: Encoder<T>, message: T): void {
     if (!this.#transport!.isClosing()) this.#transport!.writeEncoded(encoder, message)
   }

@@ -59,6 +59,8 @@ export interface ClientStream {
 }
 
 export interface ClientWireEvents<C extends ClientStream> {
+  /** Whether what is sent now only piles up here. */
+  readonly isClogged: boolean
   /** The final frame of a call, with a payload or an error. The call is forgotten. */
   responded(call: C, response: ResponseEnvelope, bytes: Uint8Array): void
   /** A message of a server's stream: `bytes[start, end)`, which counts as `cost` bytes of the window. */
@@ -192,7 +194,8 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
   #extended(id: number, type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (type === FrameType.PING) {
       if (flags === PING_ANSWER) this.#events.pong()
-      else if (end - start === 8) {
+      // A server that reads nothing, and asks all the time, is not to fill our memory.
+      else if (end - start === 8 && !this.#events.isClogged) {
         this.#frame(CLIENT_CONNECTION_ID, FrameType.PING, PING_ANSWER, bytes.slice(start, end))
       }
     } else if (type === FrameType.GOAWAY) {

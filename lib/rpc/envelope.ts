@@ -118,7 +118,7 @@ export class RequestEnvelope {
       } else if (field === TIMEOUT_TAG) {
         this.timeoutNano = fields.int64()
       } else if (field === REQUEST_METADATA_TAG) {
-        ;(this.metadata ??= []).push(readPair(fields))
+        readPair(fields, (this.metadata ??= []))
       } else if (field === tag(1) || field === tag(2)) {
         canCompare &&= before === named && !same
         if (field === tag(1)) this.service = fields.text()
@@ -168,9 +168,9 @@ export class ResponseEnvelope {
       } else if (field === STATUS_TAG) {
         this.#readStatus(within(fields))
       } else if (field === HEADER_TAG) {
-        ;(this.header ??= []).push(readPair(fields))
+        readPair(fields, (this.header ??= []))
       } else if (field === TRAILER_TAG) {
-        ;(this.trailer ??= []).push(readPair(fields))
+        readPair(fields, (this.trailer ??= []))
       } else {
         fields.skip(field)
       }
@@ -194,7 +194,7 @@ export function readMetadata(bytes: Uint8Array, start: number, end: number): [ke
   const pairs: [string, string][] = []
   while (fields.place < end) {
     const field = fields.varint()
-    if (field === REQUEST_METADATA_TAG) pairs.push(readPair(fields))
+    if (field === REQUEST_METADATA_TAG) readPair(fields, pairs)
     else fields.skip(field)
   }
   return pairs
@@ -208,20 +208,21 @@ function within(fields: FieldReader): FieldReader {
   return new FieldReader(fields.bytes, start, fields.place)
 }
 
-/** With the same reader: metadata come with many calls. */
-function readPair(fields: FieldReader): [key: string, value: string] {
+/** Adds a pair to those that came before; without a key it is none. With the same reader: metadata come with many calls. */
+function readPair(fields: FieldReader, pairs: [key: string, value: string][]): void {
   const outerEnd = fields.end
   const length = fields.length()
   fields.end = fields.place + length
-  const pair: [string, string] = ['', '']
+  let key = ''
+  let value = ''
   while (fields.place < fields.end) {
     const field = fields.varint()
-    if (field === tag(1)) pair[0] = fields.text()
-    else if (field === tag(2)) pair[1] = fields.text()
+    if (field === tag(1)) key = fields.text()
+    else if (field === tag(2)) value = fields.text()
     else fields.skip(field)
   }
   fields.end = outerEnd
-  return pair
+  if (key !== '') pairs.push([key, value])
 }
 
 function readAny(fields: FieldReader): Any {

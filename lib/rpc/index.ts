@@ -27,6 +27,7 @@ export {
 } from './reflectionService.ts'
 export { rpcImpl, type RpcImpl, type RpcImplMethod } from './rpcImpl.ts'
 export { Metadata, type MetadataInit } from './metadata.ts'
+export { Pushable, type PushableOptions } from './pushable.ts'
 export { RpcError, type Any, type DetailInit, type RpcErrorOptions } from './rpcError.ts'
 export { Status, statusName } from './status.ts'
 

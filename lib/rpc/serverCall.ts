@@ -1,5 +1,6 @@
 import { clock } from '../clock.ts'
 import { InvalidStateError } from '../errors.ts'
+import { rpcServer } from '../rpcEvents.ts'
 import type { Transport } from '../transport.ts'
 import { peerOf } from '../transport.ts'
 import type { KeyValues } from './envelope.ts'
@@ -29,6 +30,10 @@ export class ServerCall extends ServerStream implements CallContext {
   requests: MessageQueue<unknown> | undefined
   /** Wakes who waits for room to send. */
   wake: (() => void) | undefined
+  /** What the client was told, or would have been told if it had waited. */
+  outcome: Status = Status.OK
+  /** When it came, if anybody wants to know. */
+  readonly began: number = rpcServer.hasSubscribers ? clock.now() : NaN
   /** The headers, if they have to wait for the Response. */
   heldHeader: Metadata | undefined
   readonly #owner: ServerCallOwner
@@ -119,10 +124,17 @@ export class ServerCall extends ServerStream implements CallContext {
     if (!this.#owner.headerIsDue(this, metadata)) this.heldHeader = metadata
   }
 
+  /** Its handler has ended. */
+  publish(): void {
+    const { service, method, peer, outcome, began } = this
+    rpcServer.publish({ service, method, peer, status: outcome, durationMs: clock.now() - began })
+  }
+
   /** Nobody waits for the answer any more. */
   cancel(reason: RpcError): void {
     if (this.#cancelledBy !== undefined) return
     this.#cancelledBy = reason
+    this.outcome = reason.status
     this.requests?.discard()
     this.requests?.fail(reason)
     this.wake?.()

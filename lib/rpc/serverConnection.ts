@@ -7,6 +7,7 @@
 import { clock, type Timer } from '../clock.ts'
 import { Deadlines } from './deadlines.ts'
 import { Protocol } from '../protocol.ts'
+import { rpcServer } from '../rpcEvents.ts'
 import { peerOf, type Encoder, type Transport } from '../transport.ts'
 import type { RequestEnvelope } from './envelope.ts'
 import { ourExtension } from './extension.ts'
@@ -22,6 +23,9 @@ import type { ServerConnectionOwner } from './serverOwner.ts'
 import { ServerWire, type ServerWireEvents } from './serverWire.ts'
 import { Status } from './status.ts'
 import { costOf } from './streamWindow.ts'
+
+/** How long a client has to receive its last answers when it is turned out. */
+const LINGER_MS = 1000
 
 /** Holds the inflow. */
 const WRITING = Symbol('writing')
@@ -48,6 +52,7 @@ export class ServerConnection
   /** No more calls: the connection is closed after the last. */
   #draining = false
   #age: Timer | undefined
+  #lingering: Timer | undefined
 
   constructor(owner: ServerConnectionOwner) {
     super()
@@ -107,6 +112,7 @@ export class ServerConnection
 
   override connectionLost(error: Error | null): void {
     clock.clearTimeout(this.#age)
+    clock.clearTimeout(this.#lingering)
     this.#deadlines.stop()
     this.#reader.stop()
     const reason = new RpcError(Status.CANCELLED, `the connection with ${this.#peer()} is lost`, [], { cause: error })
@@ -208,6 +214,8 @@ export class ServerConnection
     this.#owner.report(error, undefined, this.#transport)
     this.#cancelAll(new RpcError(Status.CANCELLED, error.message))
     this.#transport.close()
+    // It may read nothing, and never take the last answers.
+    this.#lingering = clock.setTimeout(() => this.#transport.abort(), LINGER_MS)
   }
 
   // --- calls call
@@ -319,6 +327,7 @@ export class ServerConnection
       const { status, statusMessage, details, metadata } = this.#errorFor(call, error)
       const trailer = call.trailer
       for (const [key, value] of metadata) trailer.append(key, value)
+      call.outcome = status
       this.#wire.fail(call, status, statusMessage, details, call.heldHeader, call.filledTrailer)
     }
     this.#done(call)
@@ -340,6 +349,7 @@ export class ServerConnection
       this.#inflow.forget(call)
     }
     this.#running--
+    if (call.began > 0 && rpcServer.hasSubscribers) call.publish()
     this.#owner.handlerEnded()
     if (this.#draining) this.#closeWhenDone()
   }

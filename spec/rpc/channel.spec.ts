@@ -168,6 +168,50 @@ describe('Channel', () => {
       expect((channel.lastError as Error).message).toMatch(/has closed the connection/)
     })
 
+    it('begins with the shortest wait again behind a connection that has lasted', async () => {
+      using clock = new FakeClock()
+      const port = await nobody()
+      const { channel, states } = openChannel({ host: HOST, port }, { lazy: false })
+      for (const delayMs of [100, 200]) {
+        await channel.waitForState('transientFailure')
+        await clock.advance(delayMs)
+      }
+      await channel.waitForState('transientFailure')
+      const sockets: net.Socket[] = []
+      const listener = net.createServer((socket) => sockets.push(socket))
+      await new Promise<void>((resolve) => listener.listen(port, HOST, resolve))
+      await clock.advance(400)
+      await channel.waitForState('ready')
+      await clock.advance(1000)
+      const closed = new Promise((resolve) => listener.close(resolve))
+      for (const socket of sockets) socket.resetAndDestroy()
+      await closed
+      await channel.waitForState('transientFailure')
+      const attempts = (): number => states.filter((state) => state === 'connecting').length
+      const before = attempts()
+      await clock.advance(99)
+      expect(attempts()).toBe(before)
+      await clock.advance(1)
+      expect(attempts()).toBe(before + 1)
+      await channel.waitForState('transientFailure')
+    })
+
+    it('takes a connection for failed that was lost before it was handed out', async () => {
+      const server = await rawServer()
+      const { createConnection } = await import('../../lib/endpoints/connect.ts')
+      const { client } = openChannel({
+        dial: async (factory, options) => {
+          const made = await createConnection(factory, { host: HOST, port: server.port, ...options })
+          made[0].abort()
+          await netTurns()
+          return made
+        },
+      })
+      const error = await netError<RpcError>(client.send(call))
+      expect(error.status).toBe(Status.UNAVAILABLE)
+      expect(error.message).toMatch(/has closed the connection/)
+    })
+
     it('runs over whatever dial gives', async () => {
       const server = await rawServer()
       const { createConnection } = await import('../../lib/endpoints/connect.ts')
@@ -321,6 +365,20 @@ describe('Channel', () => {
       const second = client.send(call)
       await answer(await servers[1]!.accepted(), 2)
       expect(await second).toEqual({ count: 2 })
+    })
+
+    it('goes on to the next when one drops its connections', async () => {
+      using clock = new FakeClock()
+      const servers = [await rawServer(), await rawServer()]
+      const endpoints = servers.map(({ port }) => ({ host: HOST, port }))
+      const { channel } = openChannel({ endpoints }, { lazy: false })
+      const peer = await servers[0]!.accepted()
+      await channel.waitForState('ready')
+      peer.net.socket.destroy()
+      await channel.waitForState('transientFailure')
+      await clock.advance(100)
+      await servers[1]!.accepted()
+      await channel.waitForState('ready')
     })
 
     it('says what each has failed with last', async () => {
@@ -477,6 +535,21 @@ describe('Channel', () => {
       expect(states).toEqual(['connecting', 'ready', 'idle', 'connecting', 'ready'])
     })
 
+    it('counts from the last call', async () => {
+      using clock = new FakeClock()
+      const server = await rawServer()
+      const { client, channel } = openChannel({ host: HOST, port: server.port }, { idleTimeoutMs: 1000 })
+      await channel.ready()
+      await clock.advance(600)
+      const response = client.send(call)
+      await answer(await server.accepted(), 1)
+      await response
+      await clock.advance(999)
+      expect(channel.state).toBe('ready')
+      await clock.advance(1)
+      expect(channel.state).toBe('idle')
+    })
+
     it('closes a connection that nobody has used', async () => {
       using clock = new FakeClock()
       const server = await rawServer()
@@ -494,18 +567,21 @@ describe('Channel', () => {
         const channel = new Channel({ host: '127.0.0.1', port: ${server.port} }, { lazy: false, idleTimeoutMs: 60_000 })
         const client = makeClient(Chat, channel)
         const { count } = await client.send({ text: 'hello' }, { timeoutMs: 60_000 })
-        console.log(count, channel.state)`)
+        console.log(count, channel.state)
+        await client.send({ text: 'x'.repeat(5_000_000) }).catch(({ status }) => console.log(status))`)
       await hello(await server.accepted(), 7)
-      expect(await client.ended).toEqual({ code: 0, stdout: '7 ready\n', stderr: '' })
+      expect(await client.ended).toEqual({ code: 0, stdout: '7 ready\n8\n', stderr: '' })
     })
 
     it('keeps no process alive between attempts to connect', async () => {
       const client = program(`
-        const channel = new Channel({ host: '127.0.0.1', port: ${await nobody()} }, { lazy: false })
-        channel.ready({ waitForReady: true, timeoutMs: 1 }).catch(() => console.log('left'))
+        const channel = new Channel({ host: '127.0.0.1', port: ${await nobody()} }, { lazy: false, backoff: { initialDelayMs: 20_000 } })
         await channel.waitForState('transientFailure')
+        await channel.ready({ waitForReady: true, timeoutMs: 1 }).catch(() => console.log('left'))
+        const signal = AbortSignal.timeout(1)
+        await makeClient(Chat, channel).send({}, { waitForReady: true, signal }).catch(() => console.log('left'))
         process.on('exit', () => console.log(channel.state))`)
-      expect(await client.ended).toEqual({ code: 0, stdout: 'left\ntransientFailure\n', stderr: '' })
+      expect(await client.ended).toEqual({ code: 0, stdout: 'left\nleft\ntransientFailure\n', stderr: '' })
     })
 
     it('keeps the process alive for calls that are under way, or wait', async () => {

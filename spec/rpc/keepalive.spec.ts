@@ -1,9 +1,11 @@
+import type { Socket } from 'node:net'
+import { createConnection } from '../../lib/endpoints/connect.ts'
 import type { RpcError } from '../../lib/rpc/rpcError.ts'
 import { Status } from '../../lib/rpc/status.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { netError, netTurns } from '../support/netTools.ts'
 import { answer, call, hello, HOST, line, openChannel, sent } from '../support/rpcChannel.ts'
-import { DATA, PING, rawFrame, rawServer, REQUEST } from '../support/ttrpcPeer.ts'
+import { DATA, HELLO, PING, rawFrame, rawServer, REQUEST } from '../support/ttrpcPeer.ts'
 
 const options = { keepaliveMs: 1000, keepaliveTimeoutMs: 200, stableMs: 0 }
 
@@ -62,7 +64,7 @@ describe('Keepalive', () => {
 
   it('takes whatever comes for a sign of life', async () => {
     using clock = new FakeClock()
-    const { client, peer } = await connected()
+    const { client, peer, states } = await connected()
     const stream = client.watch({ room: 'a' })
     const first = stream.next()
     const { id } = await peer.nextOf(REQUEST)
@@ -82,6 +84,7 @@ describe('Keepalive', () => {
     expect((await first).value).toMatchObject({ text: 'alive' })
     // It was asked once more behind that, and has not died of the first.
     expect((await stream.next()).value).toMatchObject({ text: 'alive' })
+    expect([states.at(-1), peer.net.ended]).toEqual(['ready', false])
   })
 
   it('asks nobody while there are no calls, unless it is told to', async () => {
@@ -111,6 +114,45 @@ describe('Keepalive', () => {
     peer.respond(id, sent(2))
     expect(await response).toEqual({ count: 2 })
     expect(peer.frames.map(({ type }) => type)).toEqual([REQUEST, REQUEST])
+  })
+
+  it('does not take a server for dead to which it does not listen', async () => {
+    using clock = new FakeClock()
+    const server = await rawServer()
+    const { client, channel } = openChannel({ host: HOST, port: server.port }, { ...options, windowLength: 100 })
+    const stream = client.watch({ room: 'a' })
+    const peer = await server.accepted()
+    // It knows of no windows: so it is held back by not being read.
+    peer.send(rawFrame(0, HELLO, 0, '1;ping;window=1000'), rawFrame(1, DATA, 0, line('x'.repeat(200))))
+    await netTurns(20)
+    await clock.advance(10_000)
+    await netTurns(20)
+    expect([pings(peer), channel.state]).toEqual([0, 'ready'])
+    expect((await stream.next()).value).toMatchObject({ text: 'x'.repeat(200) })
+    await clock.advance(2000)
+    await peer.nextOf(PING)
+  })
+
+  it('has the system ask as well, for servers that would not understand', async () => {
+    const server = await rawServer()
+    const asked: unknown[][] = []
+    const { channel } = openChannel(
+      {
+        dial: async (factory, dialing) => {
+          const made = await createConnection(factory, { host: HOST, port: server.port, ...dialing })
+          const socket = made[0].getExtraInfo('socket') as Socket
+          const setKeepAlive = socket.setKeepAlive.bind(socket)
+          socket.setKeepAlive = (...args) => {
+            asked.push(args)
+            return setKeepAlive(...args)
+          }
+          return made
+        },
+      },
+      options,
+    )
+    await channel.ready()
+    expect(asked).toEqual([[true, 1000]])
   })
 
   it('can be left out', async () => {

@@ -176,6 +176,17 @@ describe('Retries', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('repeats nothing that abort() has ended', async () => {
+    const server = await rawServer()
+    const { client, channel } = openChannel({ host: HOST, port: server.port }, { retry })
+    const failed = netError(client.send_all({ room: 'a' }))
+    const peer = await server.accepted()
+    await peer.nextOf(REQUEST)
+    channel.abort()
+    expect(await failed).toMatchObject({ status: Status.UNAVAILABLE })
+    expect(channel.activeCalls).toBe(0)
+  })
+
   it('does not carry a call on for ever, from server to server that goes away', async () => {
     const server = await rawServer()
     const { client } = openChannel({ host: HOST, port: server.port }, { backoff: { initialDelayMs: 1, maxDelayMs: 1 } })

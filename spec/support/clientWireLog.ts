@@ -27,6 +27,7 @@ function methodOf(name: string): ClientMethod {
 /** The client's wire with nothing in front of it. What it tells is written down in words. */
 export class ClientWireLog implements ClientWireEvents<ClientStream> {
   readonly log: string[] = []
+  isClogged = false
   readonly wire: ClientWire<ClientStream>
   readonly #reader: FrameReader
   #sent: Buffer = Buffer.alloc(0)

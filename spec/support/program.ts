@@ -30,12 +30,22 @@ export class Program {
     }
   }
 
-  /** The port in `serving on 127.0.0.1,PORT`. */
+  /** The port in `serving on 127.0.0.1,PORT`, or `:PORT`. */
   async port(): Promise<number> {
-    return Number((await this.output(/serving on 127\.0\.0\.1,(\d+)/))[1])
+    return Number((await this.output(/serving on 127\.0\.0\.1[,:](\d+)/))[1])
   }
 
   /** Resolves with the exit code. */
+  /** Types. */
+  write(text: string): void {
+    this.child.stdin.write(text)
+  }
+
+  /** Types the last of it. */
+  end(text = ''): void {
+    this.child.stdin.end(text)
+  }
+
   exit(): Promise<number | null> {
     return this.#exit
   }

@@ -44,14 +44,21 @@ export const responseOf = (frame: RawFrame): ResponseFields => decodeResponse(fr
 /** The end of a connection that a spec plays, by frames. */
 export class FramePeer {
   readonly net: NetPeer
-  /** All that have come so far. */
-  readonly frames: RawFrame[] = []
+  readonly #frames: RawFrame[] = []
   /** Those that were given out by {@link next}. */
   #taken = 0
   #rest: Buffer = Buffer.alloc(0)
 
   constructor(peer: NetPeer) {
     this.net = peer
+    // Small frames leave at once, also those behind others.
+    peer.socket.setNoDelay(true)
+  }
+
+  /** All that have come so far. */
+  get frames(): readonly RawFrame[] {
+    this.#parse()
+    return this.#frames
   }
 
   send(...frames: Uint8Array[]): void {
@@ -65,7 +72,7 @@ export class FramePeer {
   /** Resolves with the next frame; rejects if the connection ends before. */
   async next(): Promise<RawFrame> {
     await this.net.until(() => this.#parse() > this.#taken || this.#ended)
-    const next = this.frames[this.#taken]
+    const next = this.#frames[this.#taken]
     if (next === undefined) throw new Error('the connection has ended')
     this.#taken++
     return next
@@ -81,7 +88,6 @@ export class FramePeer {
 
   async untilEnded(): Promise<void> {
     await this.net.until(() => this.#ended)
-    this.#parse()
   }
 
   get #ended(): boolean {
@@ -90,14 +96,14 @@ export class FramePeer {
 
   #parse(): number {
     const { chunks } = this.net
-    if (chunks.length === 0) return this.frames.length
+    if (chunks.length === 0) return this.#frames.length
     let bytes: Buffer = Buffer.concat([this.#rest, ...chunks.splice(0)])
     for (let taken = takeFrame(bytes); taken !== undefined; taken = takeFrame(bytes)) {
-      this.frames.push(taken.frame)
+      this.#frames.push(taken.frame)
       bytes = taken.rest
     }
     this.#rest = bytes
-    return this.frames.length
+    return this.#frames.length
   }
 }
 

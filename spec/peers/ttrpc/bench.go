@@ -49,6 +49,7 @@ func benchClient(conn net.Conn, l load) {
 		return
 	}
 	var measuring, stopped int32
+	var calls int64
 	var done sync.WaitGroup
 	took := make([][]time.Duration, l.concurrency)
 	for i := range took {
@@ -62,6 +63,7 @@ func benchClient(conn net.Conn, l load) {
 				if err := client.Call(context.Background(), serviceName, "Echo", request, &bytesValue{}); err != nil {
 					fail(err)
 				}
+				atomic.AddInt64(&calls, 1)
 				if atomic.LoadInt32(&measuring) == 1 {
 					took[i] = append(took[i], time.Since(start))
 				}
@@ -84,13 +86,14 @@ func benchClient(conn net.Conn, l load) {
 	at := func(share float64) float64 {
 		return float64(all[int(share*float64(len(all)-1))]) / float64(time.Millisecond)
 	}
-	say(event{"rate": float64(len(all)) / elapsed.Seconds(), "p50": at(0.5), "p99": at(0.99)})
+	say(event{"rate": float64(len(all)) / elapsed.Seconds(), "all": calls, "p50": at(0.5), "p99": at(0.99)})
 }
 
 func benchStream(client *ttrpc.Client, l load) {
 	const count = 10_000
 	wanted := &stringValue{Value: fmt.Sprintf(`{"count":%d,"size":%d}`, count, l.size)}
 	c := command{Service: serviceName, Method: "Range", ServerStreams: true}
+	all := 0
 	run := func(length time.Duration) float64 {
 		received, start := 0, time.Now()
 		for time.Since(start) < length {
@@ -109,8 +112,10 @@ func benchStream(client *ttrpc.Client, l load) {
 				fail(fmt.Errorf("a message more than asked for"))
 			}
 		}
+		all += received
 		return float64(received) / time.Since(start).Seconds()
 	}
 	run(seconds(l.warmup))
-	say(event{"rate": run(seconds(l.seconds))})
+	rate := run(seconds(l.seconds))
+	say(event{"rate": rate, "all": all})
 }
