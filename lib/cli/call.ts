@@ -20,6 +20,7 @@ interface CallFlags extends TlsFlags {
   include: string[]
   metadata: [string, string][]
   timeout?: number
+  wait?: true
   verbose?: true
 }
 
@@ -40,6 +41,7 @@ export function addCall(program: Command): void {
     .option('-I, --include <dir>', 'where imports are looked for; may be given several times', collect, [])
     .option('-m, --metadata <key=value>', 'send with the call; may be given several times', metadata, [])
     .option('-t, --timeout <ms>', 'how long the call may take, in milliseconds', milliseconds)
+    .option('-w, --wait', 'wait for the server instead of failing when it cannot be reached')
     .option('--tls', 'use TLS; so does any of the options below')
     .option('--ca <file>', 'trust certificates of these authorities alone')
     .option('--cert <file>', 'certificate of the client')
@@ -71,6 +73,7 @@ async function call(address: string, path: string, json: string | undefined, fla
   const options = (): CallOptions => ({
     ...(expires !== Infinity && { timeoutMs: Math.max(0, expires - clock.now()) }),
     metadata: flags.metadata,
+    waitForReady: flags.wait,
   })
   const endpoint = { ...parseAddress(address), ...clientTls(flags) }
   let root = flags.proto.length === 0 ? undefined : loadProto(flags.proto, { include: flags.include })

@@ -112,6 +112,14 @@ describe('millrace call', () => {
     expect(seen).toEqual(['', { key: 'a=b', other: 'x' }, true])
   })
 
+  it('waits for the server with --wait', async () => {
+    const path = netUnixPath()
+    const program = startMillrace('call', '--wait', `unix:${path}`, 'chat.v1.Chat/Send', '{"text":"x"}', '-p', proto)
+    const { server } = await served(addChat)
+    await server.listen({ path })
+    expect([await program.exit(), program.stdout, program.stderr]).toEqual([0, '{"count":1}\n', ''])
+  })
+
   it('sends no deadline of its own, and takes no request for an empty one', async () => {
     const address = await serveChat()
     expect((await millrace(['call', address, 'chat.v1.Chat/Send', '-p', proto])).stdout).toBe('{}\n')
