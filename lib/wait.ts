@@ -140,7 +140,9 @@ export class Waiter<T> {
     this.#cancellation = cancellation
     for (const signal of [options?.signal, scopeOf(options)?.signal]) {
       if (signal === undefined) continue
-      cancellation.signals.push(watchSignal(signal, this))
+      const waits = SignalWaits.of(signal)
+      waits.add(this)
+      cancellation.signals.push(waits)
     }
     if (timeoutMs === undefined) return
     const late = (): void => this.cancel(new TimeoutError(operation?.() ?? 'the operation', timeoutMs))
@@ -151,7 +153,7 @@ export class Waiter<T> {
     this.#settled = true
     const cancellation = this.#cancellation
     if (cancellation === undefined) return
-    for (const watch of cancellation.signals) watch.end()
+    for (const waits of cancellation.signals) waits.delete(this)
     if (cancellation.timer !== undefined) clock.clearTimeout(cancellation.timer)
   }
 }
@@ -159,7 +161,7 @@ export class Waiter<T> {
 /** What can end a wait early; most waits have none. */
 interface Cancellation {
   readonly forget: (() => void) | undefined
-  readonly signals: SignalWatch[]
+  readonly signals: SignalWaits[]
   timer: Timer | undefined
 }
 
@@ -168,50 +170,24 @@ export interface Cancellable {
   cancel(reason: unknown): void
 }
 
-/**
- * Calls `target.cancel(reason)` when the signal, which has not aborted, does; for waits that are no {@link Waiter}. To be
- * ended by who does not need it any more.
- */
-export function watchSignal(signal: AbortSignal, target: Cancellable): SignalWatch {
-  return SignalWaits.of(signal).add(target)
+/** Calls `target.cancel(reason)` when the signal, which has not aborted, does; for waits that are no {@link Waiter}. */
+export function watchSignal(signal: AbortSignal, target: Cancellable): void {
+  SignalWaits.of(signal).add(target)
 }
 
-/** One wait that a signal may end. */
-class SignalWatch {
-  readonly target: Cancellable
-  /** `undefined` once it has ended. */
-  waits: SignalWaits | undefined
-  previous: SignalWatch | undefined
-  next: SignalWatch | undefined
-
-  constructor(target: Cancellable, waits: SignalWaits, previous: SignalWatch | undefined) {
-    this.target = target
-    this.waits = waits
-    this.previous = previous
-    this.next = undefined
-  }
-
-  /** The signal ends it no more. Does nothing a second time. */
-  end(): void {
-    this.waits?.delete(this)
-  }
+/** Undoes {@link watchSignal}, or does nothing. */
+export function unwatchSignal(signal: AbortSignal, target: Cancellable): void {
+  SignalWaits.of(signal).delete(target)
 }
-
-export type { SignalWatch }
 
 /**
  * The waits that a signal may end, in the order in which they began. It has one listener for all of them, and none
  * without: a signal walks all the listeners it has for each that comes, and thousands of connections may share one.
- *
- * Strategy: a list whose members know their neighbours, and forget them when they leave. A `Set` would do the same, but
- * when many come and go each of its tables refers to the one that took its place: the garbage collector then moves all
- * that have left to the old generation, and its pauses become ten times as long.
  */
 class SignalWaits {
   static readonly #all = new WeakMap<AbortSignal, SignalWaits>()
   readonly #signal: AbortSignal
-  #first: SignalWatch | undefined
-  #last: SignalWatch | undefined
+  readonly #waits = new Set<Cancellable>()
 
   static of(signal: AbortSignal): SignalWaits {
     let waits = SignalWaits.#all.get(signal)
@@ -223,34 +199,18 @@ class SignalWaits {
     this.#signal = signal
   }
 
-  add(target: Cancellable): SignalWatch {
-    const last = this.#last
-    const watch = new SignalWatch(target, this, last)
-    this.#last = watch
-    if (last !== undefined) last.next = watch
-    else {
-      this.#first = watch
-      this.#signal.addEventListener('abort', this)
-    }
-    return watch
+  add(waiter: Cancellable): void {
+    if (this.#waits.size === 0) this.#signal.addEventListener('abort', this)
+    this.#waits.add(waiter)
   }
 
-  delete(watch: SignalWatch): void {
-    const { previous, next } = watch
-    if (previous === undefined) this.#first = next
-    else previous.next = next
-    if (next === undefined) this.#last = previous
-    else next.previous = previous
-    watch.waits = watch.previous = watch.next = undefined
-    if (this.#first === undefined) this.#signal.removeEventListener('abort', this)
+  delete(waiter: Cancellable): void {
+    if (this.#waits.delete(waiter) && this.#waits.size === 0) this.#signal.removeEventListener('abort', this)
   }
 
   /** The listener. */
   handleEvent(): void {
-    for (let watch = this.#first; watch !== undefined; watch = this.#first) {
-      this.delete(watch)
-      watch.target.cancel(this.#signal.reason)
-    }
+    for (const waiter of this.#waits) waiter.cancel(this.#signal.reason)
   }
 }
 

@@ -1,16 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { TimeoutError } from '../lib/errors.ts'
-import {
-  abortedOnEntry,
-  DONE,
-  handled,
-  nextTurn,
-  rejected,
-  setCurrentScope,
-  Waiter,
-  WaitList,
-  watchSignal,
-} from '../lib/wait.ts'
+import { abortedOnEntry, DONE, handled, nextTurn, rejected, setCurrentScope, Waiter, WaitList } from '../lib/wait.ts'
 import type { WaitOptions } from '../lib/wait.ts'
 import { buildIfMissing, runModule } from './support/builtPackage.ts'
 
@@ -404,51 +394,6 @@ describe('WaitList', () => {
       waits.resolveAll('go')
       expect(listeners(signal)).toBe(0)
     })
-  })
-})
-
-describe('watchSignal', () => {
-  const watched = (signal: AbortSignal, log: string[], name: string): { end(): void } =>
-    watchSignal(signal, { cancel: (reason) => log.push(`${name} ${String(reason)}`) })
-
-  it.each([
-    ['', 'a b c d'],
-    ['a', 'b c d'],
-    ['b c', 'a d'],
-    ['d', 'a b c'],
-    ['d a c b', ''],
-  ])('without %j, which have ended, cancels %j in this order', (ended, left) => {
-    const controller = new AbortController()
-    const { signal } = controller
-    const log: string[] = []
-    const watches = new Map(['a', 'b', 'c', 'd'].map((name) => [name, watched(signal, log, name)]))
-    for (const name of ended.split(' ')) {
-      watches.get(name)?.end()
-      watches.get(name)?.end()
-    }
-    expect(listeners(signal)).toBe(left === '' ? 0 : 1)
-    controller.abort('now')
-    expect(log).toEqual(left === '' ? [] : left.split(' ').map((name) => `${name} now`))
-    expect(listeners(signal)).toBe(0)
-  })
-
-  it('does not cancel what the cancelling of another has ended', () => {
-    const controller = new AbortController()
-    const log: string[] = []
-    watchSignal(controller.signal, { cancel: () => second.end() })
-    const second = watched(controller.signal, log, 'second')
-    watched(controller.signal, log, 'third')
-    controller.abort('now')
-    expect(log).toEqual(['third now'])
-  })
-
-  it('takes others after the last has ended', () => {
-    const controller = new AbortController()
-    const log: string[] = []
-    watched(controller.signal, log, 'first').end()
-    watched(controller.signal, log, 'second')
-    controller.abort('now')
-    expect(log).toEqual(['second now'])
   })
 })
 

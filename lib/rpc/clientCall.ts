@@ -6,7 +6,7 @@
  */
 import { clock } from '../clock.ts'
 import { rpcClient } from '../rpcEvents.ts'
-import { mayBeCancelled, scopeOf, watchSignal, type SignalWatch } from '../wait.ts'
+import { mayBeCancelled, scopeOf, unwatchSignal, watchSignal } from '../wait.ts'
 import type { CallOptions } from './client.ts'
 import type { ClientConnection } from './clientConnection.ts'
 import type { ClientMethod } from './clientMethod.ts'
@@ -57,8 +57,7 @@ export class ClientCall implements ClientStream {
   readonly #owner: CallOwner
   #resolve: (message: unknown) => void = ignore
   #reject: (error: unknown) => void = ignore
-  #signalWatch: SignalWatch | undefined = undefined
-  #scopeWatch: SignalWatch | undefined = undefined
+  #unwatchScope: (() => void) | undefined = undefined
   #requests: Pick<AsyncIterator<unknown>, 'return'> | undefined = undefined
   #used = false
   /** When it was begun, if anybody wants to know. */
@@ -208,11 +207,12 @@ export class ClientCall implements ClientStream {
     const scope = scopeOf(options)?.signal
     if (signal?.aborted) return this.cancel(signal.reason)
     if (scope?.aborted) return this.fail(scope.reason)
-    if (signal !== undefined) this.#signalWatch = watchSignal(signal, this)
+    if (signal !== undefined) watchSignal(signal, this)
     if (scope !== undefined) {
       // A scope wants its own reason back.
       const target = { cancel: (reason: unknown) => this.giveUp(Status.CANCELLED, () => reason) }
-      this.#scopeWatch = watchSignal(scope, target)
+      watchSignal(scope, target)
+      this.#unwatchScope = () => unwatchSignal(scope, target)
     }
   }
 
@@ -221,8 +221,9 @@ export class ClientCall implements ClientStream {
     if (this.#began > 0 && rpcClient.hasSubscribers) this.#publish(status, peer ?? this.connection?.peer)
     this.connection = undefined
     this.wake?.()
-    this.#signalWatch?.end()
-    this.#scopeWatch?.end()
+    const signal = this.options?.signal
+    if (signal !== undefined) unwatchSignal(signal, this)
+    this.#unwatchScope?.()
     // What makes the messages is to know that nobody takes them any more.
     const requests = this.#requests
     if (requests !== undefined) void leave(requests)
