@@ -378,7 +378,7 @@ describe('Channel', () => {
       await channel.waitForState('transientFailure')
       await clock.advance(100)
       await servers[1]!.accepted()
-      await channel.waitForState('ready')
+      expect(await channel.waitForState('ready')).toBe('ready')
     })
 
     it('says what each has failed with last', async () => {
@@ -573,15 +573,18 @@ describe('Channel', () => {
       expect(await client.ended).toEqual({ code: 0, stdout: '7 ready\n8\n', stderr: '' })
     })
 
-    it('keeps no process alive between attempts to connect', async () => {
+    it.each([
+      ['ready()', 'channel.ready({ waitForReady: true, signal })'],
+      ['a call', 'makeClient(Chat, channel).send({}, { waitForReady: true, signal })'],
+    ])('keeps no process alive between attempts to connect, once %s was given up', async (_what, waiting) => {
       const client = program(`
-        const channel = new Channel({ host: '127.0.0.1', port: ${await nobody()} }, { lazy: false, backoff: { initialDelayMs: 20_000 } })
+        const backoff = { initialDelayMs: 20_000 }
+        const channel = new Channel({ host: '127.0.0.1', port: ${await nobody()} }, { lazy: false, backoff })
         await channel.waitForState('transientFailure')
-        await channel.ready({ waitForReady: true, timeoutMs: 1 }).catch(() => console.log('left'))
         const signal = AbortSignal.timeout(1)
-        await makeClient(Chat, channel).send({}, { waitForReady: true, signal }).catch(() => console.log('left'))
+        await ${waiting}.catch(() => console.log('left'))
         process.on('exit', () => console.log(channel.state))`)
-      expect(await client.ended).toEqual({ code: 0, stdout: 'left\nleft\ntransientFailure\n', stderr: '' })
+      expect(await client.ended).toEqual({ code: 0, stdout: 'left\ntransientFailure\n', stderr: '' })
     })
 
     it('keeps the process alive for calls that are under way, or wait', async () => {
