@@ -6,6 +6,7 @@ import type { CallOptions } from '../rpc/client.ts'
 import { ReflectionService, type ReflectionRequest } from '../rpc/reflectionService.ts'
 import { RpcError } from '../rpc/rpcError.ts'
 import { Status, statusName } from '../rpc/status.ts'
+import { Waiter } from '../wait.ts'
 
 type File = { name: string; dependency: string[] }
 
@@ -29,14 +30,31 @@ export async function fetchProto(channel: Channel, service: string, options: Cal
   return protobufjs.Root.fromDescriptor({ file: [...files.values()] as object[] })
 }
 
+/** A server with reflection says so at once. Others that do not answer at all are not waited for longer. */
+const HEADER_TIMEOUT_MS = 10_000
+
+/**
+ * Nothing is asked before the server's header: ttrpc for Go up to 1.2.7 ends the whole process when a message comes for a
+ * call that it has refused.
+ */
 async function fileBytes(
   channel: Channel,
   request: ReflectionRequest,
   options: CallOptions,
 ): Promise<readonly Uint8Array[]> {
   const { serverReflectionInfo } = createClient(ReflectionService, channel)
+  const header = new Waiter<void>()
+  async function* questions(): AsyncGenerator<ReflectionRequest> {
+    await header.promise
+    yield request
+  }
+  const answers = serverReflectionInfo(questions(), {
+    timeoutMs: HEADER_TIMEOUT_MS,
+    ...options,
+    onHeader: () => header.resolve(),
+  })
   try {
-    for await (const { fileDescriptorResponse, errorResponse } of serverReflectionInfo([request], options)) {
+    for await (const { fileDescriptorResponse, errorResponse } of answers) {
       if (fileDescriptorResponse !== undefined) return fileDescriptorResponse.fileDescriptorProto
       const { errorCode = Status.UNKNOWN, errorMessage = '' } = errorResponse ?? {}
       throw new Error(`the server's reflection answers ${statusName(errorCode)}: ${errorMessage}; give --proto FILE`)
@@ -46,6 +64,8 @@ async function fileBytes(
     const { UNIMPLEMENTED, INVALID_ARGUMENT } = Status
     if (!(error instanceof RpcError) || ![UNIMPLEMENTED, INVALID_ARGUMENT].includes(error.status as 12)) throw error
     throw new Error(`the server has no reflection (${statusName(error.status)}): give --proto FILE`, { cause: error })
+  } finally {
+    header.resolve()
   }
   throw new Error("the server's reflection does not answer: give --proto FILE")
 }

@@ -5,6 +5,8 @@ import { millrace, startMillrace } from '../support/millraceCommand.ts'
 import { netUnixPath } from '../support/netTools.ts'
 import { served } from '../support/rpcServed.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
+import { GoServer, itWithGoStreams } from '../support/goTtrpc.ts'
+import { REQUEST, rawServer } from '../support/ttrpcPeer.ts'
 import { nobody } from '../support/rpcChannel.ts'
 import { ReflectedChat, root } from '../rpc/chatServices.ts'
 
@@ -233,6 +235,28 @@ describe('millrace call', () => {
         "millrace: the server's reflection answers NOT_FOUND: chat.v1.Chat is not known; give --proto FILE\n",
       ])
     })
+  })
+
+  it('asks nothing of a server before it knows that it has reflection', async () => {
+    const raw = await rawServer()
+    const program = startMillrace('call', `127.0.0.1:${raw.port}`, 'chat.v1.Chat/Send')
+    const peer = await raw.accepted()
+    const { id } = await peer.nextOf(REQUEST)
+    peer.respond(id, { status: { code: Status.UNIMPLEMENTED } })
+    expect([await program.exit(), program.stderr]).toEqual([1, expect.stringContaining('has no reflection')])
+    await peer.untilEnded()
+    expect(peer.frames.map(({ type }) => type)).toEqual([REQUEST])
+  })
+
+  itWithGoStreams('leaves a Go server as it is', async () => {
+    const go = await GoServer.start()
+    const { host, port } = go.address as { host: string; port: number }
+    expect((await millrace(['call', `${host}:${port}`, 'millrace.test.Echo/Echo'])).stderr).toBe(
+      'millrace: the server has no reflection (UNIMPLEMENTED): give --proto FILE\n',
+    )
+    const path = join(fixtures, 'chat.proto')
+    const again = await millrace(['call', `${host}:${port}`, 'chat.v1.Chat/Send', '--proto', path])
+    expect([again.status, again.stderr]).toEqual([64 + Status.UNIMPLEMENTED, expect.stringContaining('UNIMPLEMENTED')])
   })
 
   it('ends quietly when nobody reads on', async () => {
