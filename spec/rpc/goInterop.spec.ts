@@ -494,7 +494,7 @@ describe('a server of ours, with a Go client', () => {
     options: RpcServerOptions = {},
   ): Promise<{ client: GoClient; serving: Serving; server: RpcServer }> {
     const serving = await serve(options)
-    const address = serving.server.address as { port: number }
+    const address = serving.server.address
     return { client: await GoClient.connect(address), serving, server: serving.server }
   }
 

@@ -153,7 +153,7 @@ describe('a hostile client', () => {
       await server.forceShutdown()
     })
     await server.listen({ host: HOST, port: 0 })
-    return { server, port: (server.address as { port: number }).port }
+    return { server, port: server.address.port }
   }
 
   /** What is answered to these frames, up to a call behind them that must still be served. */
