@@ -140,9 +140,7 @@ export class Waiter<T> {
     this.#cancellation = cancellation
     for (const signal of [options?.signal, scopeOf(options)?.signal]) {
       if (signal === undefined) continue
-      const waits = SignalWaits.of(signal)
-      waits.add(this)
-      cancellation.signals.push(waits)
+      cancellation.signals.push(watchSignal(signal, this))
     }
     if (timeoutMs === undefined) return
     const late = (): void => this.cancel(new TimeoutError(operation?.() ?? 'the operation', timeoutMs))
@@ -153,7 +151,7 @@ export class Waiter<T> {
     this.#settled = true
     const cancellation = this.#cancellation
     if (cancellation === undefined) return
-    for (const waits of cancellation.signals) waits.delete(this)
+    for (const wait of cancellation.signals) wait.forget()
     if (cancellation.timer !== undefined) clock.clearTimeout(cancellation.timer)
   }
 }
@@ -161,7 +159,7 @@ export class Waiter<T> {
 /** What can end a wait early; most waits have none. */
 interface Cancellation {
   readonly forget: (() => void) | undefined
-  readonly signals: SignalWaits[]
+  readonly signals: SignalWait[]
   timer: Timer | undefined
 }
 
@@ -171,13 +169,28 @@ export interface Cancellable {
 }
 
 /** Calls `target.cancel(reason)` when the signal, which has not aborted, does; for waits that are no {@link Waiter}. */
-export function watchSignal(signal: AbortSignal, target: Cancellable): void {
-  SignalWaits.of(signal).add(target)
+export function watchSignal(signal: AbortSignal, target: Cancellable): SignalWait {
+  return SignalWaits.of(signal).add(target)
 }
 
-/** Undoes {@link watchSignal}, or does nothing. */
-export function unwatchSignal(signal: AbortSignal, target: Cancellable): void {
-  SignalWaits.of(signal).delete(target)
+/** One wait that a signal may end. Doubly linked, since a set that thousands of waits come and go in is all garbage. */
+export class SignalWait {
+  readonly target: Cancellable
+  previous: SignalWait | undefined = undefined
+  next: SignalWait | undefined = undefined
+  #waits: SignalWaits | undefined
+
+  constructor(target: Cancellable, waits: SignalWaits) {
+    this.target = target
+    this.#waits = waits
+  }
+
+  /** It is over; may be called again. */
+  forget(): void {
+    const waits = this.#waits
+    this.#waits = undefined
+    waits?.delete(this)
+  }
 }
 
 /**
@@ -187,7 +200,8 @@ export function unwatchSignal(signal: AbortSignal, target: Cancellable): void {
 class SignalWaits {
   static readonly #all = new WeakMap<AbortSignal, SignalWaits>()
   readonly #signal: AbortSignal
-  readonly #waits = new Set<Cancellable>()
+  #first: SignalWait | undefined
+  #last: SignalWait | undefined
 
   static of(signal: AbortSignal): SignalWaits {
     let waits = SignalWaits.#all.get(signal)
@@ -199,18 +213,33 @@ class SignalWaits {
     this.#signal = signal
   }
 
-  add(waiter: Cancellable): void {
-    if (this.#waits.size === 0) this.#signal.addEventListener('abort', this)
-    this.#waits.add(waiter)
+  add(target: Cancellable): SignalWait {
+    const wait = new SignalWait(target, this)
+    if (this.#last === undefined) {
+      this.#first = wait
+      this.#signal.addEventListener('abort', this)
+    } else {
+      this.#last.next = wait
+      wait.previous = this.#last
+    }
+    this.#last = wait
+    return wait
   }
 
-  delete(waiter: Cancellable): void {
-    if (this.#waits.delete(waiter) && this.#waits.size === 0) this.#signal.removeEventListener('abort', this)
+  delete({ previous, next }: SignalWait): void {
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
+    if (this.#first === undefined) this.#signal.removeEventListener('abort', this)
   }
 
   /** The listener. */
   handleEvent(): void {
-    for (const waiter of this.#waits) waiter.cancel(this.#signal.reason)
+    for (let wait = this.#first; wait !== undefined; wait = this.#first) {
+      wait.forget()
+      wait.target.cancel(this.#signal.reason)
+    }
   }
 }
 

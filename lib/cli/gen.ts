@@ -16,7 +16,8 @@ interface GenOptions {
   descriptors?: true
 }
 
-export const collect = (value: string, before: string[]): string[] => [...before, value]
+/** For options that may be given several times. */
+export const collect = (value: string, before: string[] = []): string[] => [...before, value]
 
 /** Adds `millrace gen`: messages as classes, services as typed definitions. */
 export function addGen(program: Command): void {

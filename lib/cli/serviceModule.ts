@@ -4,6 +4,7 @@
  */
 import type { Method, NamespaceBase, ReflectionObject, Service } from 'protobufjs'
 import protobufjs from 'protobufjs'
+import { keyOf } from '../rpc/readService.ts'
 
 export interface ServiceModule {
   /** index.js */
@@ -53,7 +54,7 @@ function serviceCode(service: Service, name: string, withDescriptors: boolean): 
       `responseStream: ${method.responseStream === true}`,
       ...(isIdempotent(method) ? ['idempotent: true'] : []),
     ]
-    return `    ${keyOf(method)}: {\n${fields.map((field) => `      ${field},\n`).join('')}    },\n`
+    return `    ${keyOf(method.name)}: {\n${fields.map((field) => `      ${field},\n`).join('')}    },\n`
   })
   const fullName = JSON.stringify(service.fullName.slice(1))
   const descriptors = withDescriptors ? '  descriptors,\n' : ''
@@ -65,7 +66,7 @@ function serviceTypes(service: Service, name: string): string {
     const [request, response] = [classOf(method.resolvedRequestType), classOf(method.resolvedResponseType)]
     const types = [decoded(request), decoded(response), `${request}.$Properties`, `${response}.$Properties`]
     const type = `${kindOf(method)}<\n${types.map((each) => `    ${each}`).join(',\n')}\n  >`
-    return `${comment(method, '  ')}  readonly ${keyOf(method)}: ${type}\n`
+    return `${comment(method, '  ')}  readonly ${keyOf(method.name)}: ${type}\n`
   })
   return [
     `\n/** The methods of ${service.fullName.slice(1)}. */\n`,
@@ -86,9 +87,6 @@ function kindOf(method: Method): string {
 
 const isIdempotent = ({ options }: Method): boolean =>
   ['NO_SIDE_EFFECTS', 'IDEMPOTENT'].includes(String(options?.['idempotency_level']))
-
-/** As `service()` makes keys of a reflected service. */
-const keyOf = ({ name }: Method): string => name.charAt(0).toLowerCase() + name.slice(1)
 
 /** Every service by its own name, where that is free and can be a name; else with its package: `chat_v1_Chat`. */
 function exportNames(services: readonly Service[]): Map<Service, string> {

@@ -6,7 +6,7 @@
  */
 import { clock } from '../clock.ts'
 import { rpcClient } from '../rpcEvents.ts'
-import { mayBeCancelled, scopeOf, unwatchSignal, watchSignal } from '../wait.ts'
+import { mayBeCancelled, scopeOf, watchSignal, type SignalWait } from '../wait.ts'
 import type { CallOptions } from './client.ts'
 import type { ClientConnection } from './clientConnection.ts'
 import type { ClientMethod } from './clientMethod.ts'
@@ -57,7 +57,8 @@ export class ClientCall implements ClientStream {
   readonly #owner: CallOwner
   #resolve: (message: unknown) => void = ignore
   #reject: (error: unknown) => void = ignore
-  #unwatchScope: (() => void) | undefined = undefined
+  #signalWait: SignalWait | undefined = undefined
+  #scopeWait: SignalWait | undefined = undefined
   #requests: Pick<AsyncIterator<unknown>, 'return'> | undefined = undefined
   #used = false
   /** When it was begun, if anybody wants to know. */
@@ -207,12 +208,12 @@ export class ClientCall implements ClientStream {
     const scope = scopeOf(options)?.signal
     if (signal?.aborted) return this.cancel(signal.reason)
     if (scope?.aborted) return this.fail(scope.reason)
-    if (signal !== undefined) watchSignal(signal, this)
+    if (signal !== undefined) this.#signalWait = watchSignal(signal, this)
     if (scope !== undefined) {
       // A scope wants its own reason back.
-      const target = { cancel: (reason: unknown) => this.giveUp(Status.CANCELLED, () => reason) }
-      watchSignal(scope, target)
-      this.#unwatchScope = () => unwatchSignal(scope, target)
+      this.#scopeWait = watchSignal(scope, {
+        cancel: (reason) => this.giveUp(Status.CANCELLED, () => reason),
+      })
     }
   }
 
@@ -221,9 +222,8 @@ export class ClientCall implements ClientStream {
     if (this.#began > 0 && rpcClient.hasSubscribers) this.#publish(status, peer ?? this.connection?.peer)
     this.connection = undefined
     this.wake?.()
-    const signal = this.options?.signal
-    if (signal !== undefined) unwatchSignal(signal, this)
-    this.#unwatchScope?.()
+    this.#signalWait?.forget()
+    this.#scopeWait?.forget()
     // What makes the messages is to know that nobody takes them any more.
     const requests = this.#requests
     if (requests !== undefined) void leave(requests)

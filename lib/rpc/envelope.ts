@@ -9,7 +9,16 @@
  */
 import { allocate } from '../bytes/allocate.ts'
 import { OutgoingBuffer } from '../bytes/outgoingBuffer.ts'
-import { appendField, appendFieldHead, encodeText, fieldLength, FieldReader } from './protoFields.ts'
+import {
+  appendField,
+  appendFieldHead,
+  encodeText,
+  fieldLength,
+  FieldReader,
+  putField,
+  putVarint,
+  varintLength,
+} from './protoFields.ts'
 import type { Any } from './rpcError.ts'
 
 const tag = (field: number): number => field * 8 + 2
@@ -49,14 +58,25 @@ export function encodeResponseMetadata(header: KeyValues | undefined, trailer: K
 }
 
 function encodePairs(pairs: KeyValues, fieldTag: number): Uint8Array {
-  const out = new OutgoingBuffer()
+  const texts: Uint8Array[] = []
+  let length = 0
   for (const [key, value] of pairs) {
-    const bytes = [encodeText(key), encodeText(value)] as const
-    appendFieldHead(out, fieldTag, fieldLength(bytes[0].length) + fieldLength(bytes[1].length))
-    appendField(out, tag(1), bytes[0])
-    appendField(out, tag(2), bytes[1])
+    const keyBytes = encodeText(key)
+    const valueBytes = encodeText(value)
+    texts.push(keyBytes, valueBytes)
+    length += fieldLength(fieldLength(keyBytes.length) + fieldLength(valueBytes.length), varintLength(fieldTag))
   }
-  return out.takeCopy()
+  const bytes = new Uint8Array(length)
+  let place = 0
+  for (let i = 0; i < texts.length; i += 2) {
+    const key = texts[i]!
+    const value = texts[i + 1]!
+    place = putVarint(bytes, place, fieldTag)
+    place = putVarint(bytes, place, fieldLength(key.length) + fieldLength(value.length))
+    place = putField(bytes, place, tag(1), key)
+    place = putField(bytes, place, tag(2), value)
+  }
+  return bytes
 }
 
 /** The field of a Response that tells how the call has failed. */

@@ -58,6 +58,13 @@ export function putVarint(bytes: Uint8Array, place: number, value: number): numb
 /** How many bytes a field of so many bytes takes, with a field number below 16. */
 export const fieldLength = (length: number, tagLength = 1): number => tagLength + varintLength(length) + length
 
+/** Writes a field of bytes; returns the place behind it. */
+export function putField(bytes: Uint8Array, place: number, tag: number, value: Uint8Array): number {
+  const at = putVarint(bytes, putVarint(bytes, place, tag), value.length)
+  bytes.set(value, at)
+  return at + value.length
+}
+
 /** Appends a field of bytes. `tag` is `number << 3 | wire type`. */
 export function appendField(out: OutgoingBuffer, tag: number, value: Uint8Array): void {
   appendFieldHead(out, tag, value.length)

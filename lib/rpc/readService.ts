@@ -129,6 +129,7 @@ function assembled(
       if (typeof type?.encode === 'function' && typeof type.decode === 'function') continue
       throw new TypeError(`a type of ${name}/${definition.name} has no encode and decode`)
     }
+    if (key === 'then') throw new TypeError(`the method ${name}/${definition.name} needs another key: not then`)
     if (Object.hasOwn(methods, key)) throw new TypeError(`two methods of ${name} have the key ${key}`)
     const idempotent = options.methods?.[key]?.idempotent ?? definition.idempotent ?? isIdempotent(definition.options)
     const path = `${name}/${definition.name}`
@@ -152,5 +153,11 @@ function isIdempotent(options: object = {}): boolean {
   return idempotencyLevel === 'NO_SIDE_EFFECTS' || idempotencyLevel === 'IDEMPOTENT'
 }
 
-/** `send` for `Send`; underscores stay, as in the code that pbjs and ts-proto generate. */
-const keyOf = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1)
+/**
+ * `send` for `Send`; underscores stay, as in the code that pbjs and ts-proto generate. An object with a method `then` is
+ * taken for a promise wherever it is awaited: that one becomes `then_`.
+ */
+export function keyOf(name: string): string {
+  const key = name.charAt(0).toLowerCase() + name.slice(1)
+  return key === 'then' ? 'then_' : key
+}

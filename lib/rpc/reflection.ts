@@ -3,7 +3,7 @@
  * it speaks.
  */
 import { descriptorsOfRoot, descriptorsOfSet, type FileDescriptor } from '../protobuf/fileDescriptors.ts'
-import type { Handlers } from './handlers.ts'
+import type { CallContext, Handlers } from './handlers.ts'
 import { ReflectionService, type ReflectionRequest, type ReflectionResponse } from './reflectionService.ts'
 import type { Service } from './service.ts'
 import { Status } from './status.ts'
@@ -40,7 +40,12 @@ export class Reflection implements Handlers<typeof ReflectionService> {
     this.#sets = options.descriptors ?? []
   }
 
-  async *serverReflectionInfo(requests: AsyncIterable<ReflectionRequest>): AsyncGenerator<ReflectionResponse> {
+  /** Sends its header at once: who does not know that there is reflection may wait for it, and only then ask. */
+  async *serverReflectionInfo(
+    requests: AsyncIterable<ReflectionRequest>,
+    context: CallContext,
+  ): AsyncGenerator<ReflectionResponse> {
+    context.sendHeader({ reflection: 'v1' })
     for await (const request of requests) {
       const { host = '' } = request
       yield { validHost: host, originalRequest: request, ...this.#answer(request, await this.#files()) }

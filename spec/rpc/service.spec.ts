@@ -157,6 +157,14 @@ describe('service', () => {
       expect(() => service(bare.lookupService('S'))).toThrow(/no such .*: Missing/)
     })
 
+    it('a method with the key then: its clients would be taken for promises', () => {
+      const methods = { then: { name: 'Then', requestType: StaticLine, responseType: StaticLine } }
+      expect(() => service({ fullName: 'x.S', methods })).toThrow('the method x.S/Then needs another key: not then')
+      const proto = 'syntax="proto3"; message M {} service S { rpc Then (M) returns (M); }'
+      const { root: bare } = protobufjs.parse(proto)
+      expect(service(bare.lookupService('S')).methods.then_.path).toBe('S/Then')
+    })
+
     it('two methods of one key', () => {
       const proto = 'syntax="proto3"; message M {} service S { rpc Do (M) returns (M); rpc do (M) returns (M); }'
       const { root: bare } = protobufjs.parse(proto)
