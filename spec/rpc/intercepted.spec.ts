@@ -13,19 +13,16 @@ const same = { response: (item: Item) => item }
 function silence() {
   const begun = later()
   const ended = later()
-  return {
-    begun,
-    ended,
-    async *down(_: Item, { signal }: { signal: AbortSignal }) {
-      try {
-        begun.resolve()
-        yield { text: 'first' }
-        await new Promise((resolve) => signal.addEventListener('abort', resolve))
-      } finally {
-        ended.resolve()
-      }
-    },
+  async function* down(_: Item, { signal }: { signal: AbortSignal }) {
+    try {
+      begun.resolve()
+      yield { text: 'first' }
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    } finally {
+      ended.resolve()
+    }
   }
+  return { begun, ended, down }
 }
 
 describe('interceptors of a client', () => {
