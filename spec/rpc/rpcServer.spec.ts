@@ -612,6 +612,33 @@ describe.each([
     )
   })
 
+  describe('the age of a connection', () => {
+    it('ends it after its last call, and nobody loses one', async () => {
+      using clock = new FakeClock()
+      const gate = later()
+      const { client, server } = await pair(
+        {
+          async one(item) {
+            if (item.text === 'slow') await gate.promise
+            return item
+          },
+        },
+        { maxConnectionAgeMs: 1000 },
+      )
+      const slow = client.one({ text: 'slow' })
+      await clock.advance(999)
+      expect((await client.one({ text: 'young' })).text).toBe('young')
+      await clock.advance(1)
+      // A plain client is not told, and what it sends is refused: it may be sent again.
+      const next = client.one({ text: 'next' }, { idempotent: true })
+      gate.resolve()
+      expect((await slow).text).toBe('slow')
+      await clock.advance(500)
+      expect((await next).text).toBe('next')
+      expect(server.connections).toBe(1)
+    })
+  })
+
   describe('add', () => {
     it('refuses what makes no sense', () => {
       const server = new RpcServer().add(Echo, echo)
