@@ -80,11 +80,11 @@ server.add(ReflectionService, new Reflection(server))
 
 const [command, port = '0'] = process.argv.slice(2)
 await server.listen({ host: '127.0.0.1', port: Number(port) })
-const address = server.address as { host: string; port: number }
+const address = server.address
 
 if (command === 'serve') {
-  console.log(`serving on ${address.host}:${address.port}`)
   process.once('SIGINT', () => void server.shutdown({ graceMs: 1000 }))
+  console.log(`serving on ${address.host}:${address.port}`)
 } else {
   const client = await connect(Store, address)
   await client.put({ key: 'color/sky', value: 'blue' })

@@ -88,10 +88,10 @@ if (command === 'join') {
 } else {
   const server = new RpcServer().add(Chat, new Rooms())
   await server.listen({ host: '127.0.0.1', port: Number(port) })
-  const address = server.address as { port: number }
+  const address = server.address
   if (command === 'serve') {
-    console.log(`serving on 127.0.0.1:${address.port}`)
     process.once('SIGINT', () => void server.shutdown({ graceMs: 1000 }))
+    console.log(`serving on 127.0.0.1:${address.port}`)
   } else {
     const [ada, bob, eve] = [
       await join(address.port, 'ada', 'tea'),

@@ -273,7 +273,7 @@ describe('the samples', () => {
     expect(await ada.exit()).toBe(0)
     expect(await server.interrupt()).toBe(0)
     expect([server.stderr, ada.stderr]).toEqual(['', ''])
-  })
+  }, 30_000)
 
   itWithCurl(
     '10-http2-server answers GET and POST with JSON, over HTTP/2, and nothing else',

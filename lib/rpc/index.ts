@@ -7,7 +7,15 @@ export type { Dial, DialEndpoint, DialOptions, RpcEndpoint, RpcEndpoints, TcpEnd
 export type { RetryOptions } from './retry.ts'
 export type { CallOptions, Client, RequestStream, ResponseStream } from './client.ts'
 export type { CallContext, Handlers } from './handlers.ts'
-export { RpcServer, type AddOptions, type RpcServerOptions, type ShutdownOptions } from './rpcServer.ts'
+export {
+  RpcServer,
+  type AddOptions,
+  type MakeServer,
+  type RpcAddress,
+  type RpcListenOptions,
+  type RpcServerOptions,
+  type ShutdownOptions,
+} from './rpcServer.ts'
 export type { Interceptor, InterceptorHooks } from './interceptor.ts'
 export type { ClientCallContext } from './intercepted.ts'
 export {

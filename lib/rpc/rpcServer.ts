@@ -2,7 +2,8 @@
 import { clock, LONGEST_TIMER_MS } from '../clock.ts'
 import { closingController } from '../endpoints/closingController.ts'
 import { createServer, createUnixServer, type TcpListenOptions, type UnixListenOptions } from '../endpoints/listen.ts'
-import type { Server } from '../endpoints/server.ts'
+import { parseEndpoint } from '../endpoints/endpointScheme.ts'
+import { Server } from '../endpoints/server.ts'
 import { InvalidStateError } from '../errors.ts'
 import type { Protocol } from '../protocol.ts'
 import { reportTo } from '../transports/transportOwner.ts'
@@ -39,6 +40,18 @@ export interface ShutdownOptions {
   readonly graceMs?: number | undefined
   /** Ends the time of grace early. */
   readonly signal?: AbortSignal | undefined
+}
+
+export type RpcListenOptions = TcpListenOptions | (UnixListenOptions & { path: string })
+
+/** Makes a server of such protocols. */
+export type MakeServer = (factory: () => Protocol) => Server | Promise<Server>
+
+export interface RpcAddress {
+  readonly host: string
+  readonly port: number
+  /** Of a Unix socket, which has neither of the others. */
+  readonly path?: string
 }
 
 const DEFAULT_GRACE_MS = 30_000
@@ -139,30 +152,44 @@ export class RpcServer implements AsyncDisposable {
   }
 
   /**
-   * Listens over TCP, or on a Unix socket, with or without TLS; may be called several times. Resolves with the `Server`
-   * once connections are accepted; rejects as `createServer` does, and with {@link InvalidStateError} once the server
-   * was shut down.
+   * Listens over TCP or on a Unix socket, with or without TLS, or on what an endpoint's string says (see
+   * `endpointFromString`); may be called several times. A function may make any other `Server`, of the protocols that it
+   * is given: `listen((factory) => createServer(factory, { sock }))`. All of them are closed by {@link shutdown}.
+   *
+   * Resolves with the `Server` once connections are accepted; rejects as `createServer` does, and with
+   * {@link InvalidStateError} once the server was shut down.
    */
-  async listen(options: TcpListenOptions | (UnixListenOptions & { path: string })): Promise<Server> {
+  async listen(where: RpcListenOptions | string | MakeServer): Promise<Server> {
     if (this.#draining) throw new InvalidStateError('listen() on a server that was shut down')
-    const report = {
-      onConnectionError: (error: unknown, transport: Transport | undefined) =>
-        this.#report(error, undefined, transport),
-    }
-    const server =
-      'path' in options && options.path !== undefined
-        ? await createUnixServer(() => this.protocol(), { ...report, ...options })
-        : await createServer(() => this.protocol(), { ...report, ...(options as TcpListenOptions) })
+    const server = await this.#makeServer(where)
     if (this.#draining) server.close()
     this.#servers.push(server)
     return server
   }
 
-  /** The first address listened on; `undefined` before `listen()` has resolved, and after `shutdown()`. */
-  get address(): { readonly host: string; readonly port: number } | { readonly path: string } | undefined {
+  async #makeServer(where: RpcListenOptions | string | MakeServer): Promise<Server> {
+    const factory = (): Protocol => this.protocol()
+    if (typeof where === 'function') return where(factory)
+    const report = {
+      onConnectionError: (error: unknown, transport: Transport | undefined) =>
+        this.#report(error, undefined, transport),
+    }
+    if (typeof where === 'string') {
+      return parseEndpoint(where).listen((listeners) => new Server(listeners, factory, report), report)
+    }
+    if ('path' in where && where.path !== undefined) return createUnixServer(factory, { ...report, ...where })
+    return createServer(factory, { ...report, ...(where as TcpListenOptions) })
+  }
+
+  /**
+   * Where it listens: the first address, in the shape that `connect()` takes. Throws {@link InvalidStateError} before
+   * `listen()` has resolved, and after `shutdown()`.
+   */
+  get address(): RpcAddress {
     const socket = this.#servers.flatMap(({ sockets }) => sockets)[0]
-    if (socket === undefined) return undefined
-    return socket.family === 'unix' ? { path: socket.address } : { host: socket.address, port: socket.port }
+    if (socket === undefined) throw new InvalidStateError('the server is not listening: it has no address')
+    const { family, address, port } = socket
+    return family === 'unix' ? { host: '', port: 0, path: address } : { host: address, port }
   }
 
   /**

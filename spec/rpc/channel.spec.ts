@@ -240,7 +240,7 @@ describe('Channel', () => {
         netStop(memory)
       } else {
         await server.listen({ host: HOST, port: 0, ...(kind === 'tls' && { tls: certified('localhost') }) })
-        const { port } = server.address as { port: number }
+        const { port } = server.address
         target = { host: HOST, port, ...(kind === 'tls' && { tls: { ca }, serverHostname: 'localhost' }) }
       }
       const { client, channel } = openChannel(target)

@@ -85,7 +85,7 @@ describe('docs/protocol.md', () => {
     })
     netDefer(() => server.forceShutdown())
     await server.listen({ host: HOST, port: 0 })
-    return rawClient((server.address as { port: number }).port)
+    return rawClient(server.address.port)
   }
 
   it('shows what a server sends', async () => {

@@ -1,7 +1,7 @@
 import type { RpcError } from '../../lib/rpc/rpcError.ts'
 import { Status } from '../../lib/rpc/status.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
-import { netError, netTurns } from '../support/netTools.ts'
+import { netError, netTurns, netUntil } from '../support/netTools.ts'
 import { answer, call, HOST, line, nobody, openChannel } from '../support/rpcChannel.ts'
 import { DATA, GOAWAY, rawFrame, rawServer, REQUEST, requestOf, uint32 } from '../support/ttrpcPeer.ts'
 
@@ -18,7 +18,7 @@ describe('Retries', () => {
     for (const delayMs of [50, 100]) {
       const { id } = await peer.nextOf(REQUEST)
       peer.respond(id, unavailable)
-      await until(() => channel.queuedCalls === 1)
+      await netUntil(() => channel.queuedCalls === 1)
       await clock.advance(delayMs - 1)
       expect(channel.queuedCalls).toBe(1)
       await clock.advance(1)
@@ -74,7 +74,7 @@ describe('Retries', () => {
     const peer = await server.accepted()
     await peer.nextOf(REQUEST)
     peer.net.socket.resetAndDestroy()
-    await until(() => states.includes('idle') || states.includes('transientFailure'))
+    await netUntil(() => states.includes('idle') || states.includes('transientFailure'))
     await clock.advance(50)
     await answer(await server.accepted(), 2)
     expect(await response).toEqual({ count: 2 })
@@ -150,7 +150,7 @@ describe('Retries', () => {
     const failed = netError(client.send_all({ room: 'a' }, { signal: controller.signal }))
     const peer = await server.accepted()
     peer.respond((await peer.nextOf(REQUEST)).id, unavailable)
-    await until(() => channel.queuedCalls === 1)
+    await netUntil(() => channel.queuedCalls === 1)
     controller.abort()
     expect(await failed).toMatchObject({ status: Status.CANCELLED })
     expect(channel.queuedCalls).toBe(0)
@@ -165,11 +165,11 @@ describe('Retries', () => {
     const response = client.send_all({ room: 'a' })
     const peer = await server.accepted()
     peer.respond((await peer.nextOf(REQUEST)).id, unavailable)
-    await until(() => channel.queuedCalls === 1)
+    await netUntil(() => channel.queuedCalls === 1)
     const closed = channel.close()
     await clock.advance(50)
     peer.respond((await peer.nextOf(REQUEST)).id, unavailable)
-    await until(() => channel.queuedCalls === 1)
+    await netUntil(() => channel.queuedCalls === 1)
     channel.abort()
     expect(await netError(response)).toMatchObject({ status: Status.UNAVAILABLE, message: /aborted/ })
     await closed
@@ -203,7 +203,3 @@ describe('Retries', () => {
     expect(error.message).toContain('restart')
   })
 })
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await netTurns(1)
-}

@@ -1,9 +1,10 @@
+import { createServer } from '../../lib/endpoints/listen.ts'
 import { InvalidStateError } from '../../lib/errors.ts'
 import { connect, Metadata, RpcError, RpcServer, Status, type CallContext } from '../../lib/rpc/index.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { memoryClient } from '../../lib/testing/memoryClient.ts'
 import { collect, Echo, echo, echoPair, ItemType, later, type Item } from '../support/echoRpc.ts'
-import { netDefer } from '../support/netTools.ts'
+import { netDefer, netUnixPath } from '../support/netTools.ts'
 
 /** The error that a promise rejects with. */
 async function failure(promise: Promise<unknown>): Promise<RpcError> {
@@ -620,6 +621,36 @@ describe.each([
     })
   })
 
+  describe('listen', () => {
+    it('takes options, a string, or what makes a server, and shuts all of them down', async () => {
+      const server = new RpcServer().add(Echo, echo)
+      expect(() => server.address).toThrow(InvalidStateError)
+      const path = netUnixPath('rpc.sock')
+      await server.listen({ path })
+      expect(server.address).toEqual({ host: '', port: 0, path })
+      const tcp = await server.listen('tcp://127.0.0.1:0')
+      const name = `memory:rpc-${String(extension)}`
+      await server.listen(name)
+      const made = await server.listen((factory) => createServer(factory, { host: '127.0.0.1', port: 0 }))
+      const places = [
+        server.address,
+        { host: '127.0.0.1', port: tcp.sockets[0]!.port },
+        { endpoints: [name] },
+        { host: '127.0.0.1', port: made.sockets[0]!.port },
+      ]
+      for (const place of places) {
+        const client = await connect(Echo, { ...place, extension })
+        expect((await client.one({ text: 'hello' })).text).toBe('hello')
+        await client.$channel.close()
+      }
+      await expect(server.listen('nowhere')).rejects.toThrow(TypeError)
+      await server.shutdown({ graceMs: 1000 })
+      expect(tcp.sockets).toEqual([])
+      expect(made.sockets).toEqual([])
+      for (const place of places) await expect(connect(Echo, place)).rejects.toThrow(RpcError)
+    })
+  })
+
   describe('shutdown', () => {
     it('answers what is under way, refuses what is new, and settles', async () => {
       const gate = later()
@@ -637,7 +668,7 @@ describe.each([
         },
       })
       await server.listen({ host: '127.0.0.1', port: 0 })
-      const address = server.address as { host: string; port: number }
+      const address = server.address
       const client = await connect(Echo, { ...address, extension, retry: { maxAttempts: 1 } })
       netDefer(() => client.$channel.abort())
       const one = client.one({ text: 'kept' })
@@ -645,7 +676,7 @@ describe.each([
       await down.next()
       await began.promise
       const done = server.shutdown({ graceMs: 60_000 })
-      expect(server.address).toBeUndefined()
+      expect(() => server.address).toThrow(InvalidStateError)
       expect(await failure(client.one({}))).toMatchObject({ status: Status.UNAVAILABLE })
       gate.resolve()
       expect((await one).text).toBe('kept')
@@ -665,7 +696,7 @@ describe.each([
         },
       })
       await server.listen({ host: '127.0.0.1', port: 0 })
-      const client = await connect(Echo, { ...(server.address as { host: string; port: number }), extension })
+      const client = await connect(Echo, { ...server.address, extension })
       netDefer(() => client.$channel.abort())
       const call = client.one({})
       await client.up([]).catch(() => {})
@@ -678,7 +709,7 @@ describe.each([
     it('settles though a client does not read', async () => {
       const server = new RpcServer().add(Echo, echo)
       await server.listen({ host: '127.0.0.1', port: 0 })
-      const client = await connect(Echo, { ...(server.address as { host: string; port: number }), extension })
+      const client = await connect(Echo, { ...server.address, extension })
       netDefer(() => client.$channel.abort())
       await client.one({})
       const responses = client.down({ count: 1e9 })

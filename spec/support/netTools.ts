@@ -282,6 +282,13 @@ export async function netTurns(n = 5): Promise<void> {
   for (let i = 0; i < n; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+/** Waits for what nothing tells of: looks in every turn, for 20 s of real time at most. */
+export async function netUntil(condition: () => boolean): Promise<void> {
+  for (const started = performance.now(); !condition(); await netTurns(1)) {
+    if (performance.now() - started > 20_000) throw new Error(`not so within 20 s: ${String(condition)}`)
+  }
+}
+
 /** A byte to another server and back, over real sockets: what was sent before it has arrived as well. */
 export async function netRoundTrip(): Promise<void> {
   const echo = net.createServer((socket) => socket.pipe(socket))

@@ -43,16 +43,16 @@ func received(stream serverStream, f func(*bytesValue) (bool, error)) error {
 	}
 }
 
-// A StringValue with JSON: {"count": 5, "size": 50, "fail": "text of the error that ends it"}; BytesValues of that size,
-// the first four bytes being the number of the message where there is room.
+// A StringValue with JSON: {"count": 5, "size": 50, "fail": "text of the error that ends it", "tell": 3}; BytesValues of
+// that size, the first four bytes being the number of the message where there is room. It says when it has sent "tell".
 func rangeOf(_ context.Context, stream serverStream) (interface{}, error) {
 	request := &stringValue{}
 	if err := stream.RecvMsg(request); err != nil {
 		return nil, err
 	}
 	var wanted struct {
-		Count, Size int
-		Fail        string
+		Count, Size, Tell int
+		Fail              string
 	}
 	if err := json.Unmarshal([]byte(request.Value), &wanted); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -65,6 +65,9 @@ func rangeOf(_ context.Context, stream serverStream) (interface{}, error) {
 		if err := stream.SendMsg(&bytesValue{Value: value}); err != nil {
 			say(event{"event": "ended", "method": "Range", "sent": i, "error": errorText(err)})
 			return nil, err
+		}
+		if i+1 == wanted.Tell {
+			say(event{"event": "sent", "method": "Range", "count": i + 1})
 		}
 	}
 	if wanted.Fail != "" {
