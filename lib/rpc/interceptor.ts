@@ -1,4 +1,5 @@
 /** What goes on around calls: the same shape on either side. */
+import { handled } from '../wait.ts'
 
 /** Around a whole call of any kind, as in Koa. */
 export type Around<C> = (context: C, next: () => Promise<unknown>) => unknown
@@ -61,7 +62,9 @@ async function runAround<C>(
   const call = calls[index]
   if (call === undefined) return core()
   let inner: unknown
-  const next = async (): Promise<unknown> => (inner = await runAround(calls, index + 1, context, core))
+  const run = async (): Promise<unknown> => (inner = await runAround(calls, index + 1, context, core))
+  // It need not be waited for.
+  const next = (): Promise<unknown> => handled(run())
   const returned = await call(context, next)
   return returned === undefined ? inner : returned
 }

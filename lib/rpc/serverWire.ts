@@ -203,7 +203,7 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
       return
     }
     const stream = this.calls.get(id)
-    if (stream === undefined || end - start < 4) return
+    if (stream === undefined || end - start !== 4) return
     if (type === FrameType.CANCEL) {
       const late = readUint32(bytes, start) === Status.DEADLINE_EXCEEDED
       const reason = late
@@ -285,18 +285,25 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
     stream.window!.sent(this.#data.length + HEADER_LENGTH)
   }
 
-  /** The end of a stream without an error, which ends the call. */
+  /** The end of a stream without an error, which ends the call. Throws as {@link respond} for too large trailers. */
   end(stream: S, trailer?: KeyValues): void {
     if (trailer !== undefined && this.can('trailers')) {
-      this.#frame(stream.id, FrameType.METADATA, TRAILERS, encodeMetadata(trailer))
+      this.#metadata(stream, TRAILERS, 'the trailers', trailer)
     }
     this.#frame(stream.id, FrameType.DATA, Flag.REMOTE_CLOSED | Flag.NO_DATA, NOTHING)
     this.drop(stream)
   }
 
-  /** Headers, ahead of the answer. Only with the feature `trailers`. */
+  /** Headers, ahead of the answer. Only with the feature `trailers`. Throws as {@link respond} for too large ones. */
   sendHeader(stream: S, header: KeyValues): void {
-    this.#frame(stream.id, FrameType.METADATA, 0, encodeMetadata(header))
+    this.#metadata(stream, 0, 'the headers', header)
+  }
+
+  #metadata(stream: S, flags: number, what: string, pairs: KeyValues): void {
+    const data = encodeMetadata(pairs)
+    const limit = this.#response.maxLength
+    if (data.length > limit) throw tooLarge(what, data.length, limit)
+    this.#frame(stream.id, FrameType.METADATA, flags, data)
   }
 
   /** So many bytes were taken from the stream's queue: the client may send as many more. */
