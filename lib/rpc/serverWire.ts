@@ -88,7 +88,6 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
   readonly #response: ResponseEncoder
   readonly #data: DataEncoder
   #lastId = 0
-  #pongs: ((bytes: Uint8Array) => void) | undefined
 
   constructor(ours: Extension, sink: FrameSink, events: ServerWireEvents<S>) {
     this.#ours = ours
@@ -195,9 +194,8 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
 
   #extended(id: number, type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (type === FrameType.PING) {
-      if (flags === PING_ANSWER) this.#pongs?.(bytes.slice(start, end))
-      // What is longer than a ping is none, and is not to be echoed.
-      else if (end - start === 8) {
+      // We ask nothing. What is longer than a ping is none, and is not to be echoed.
+      if (flags !== PING_ANSWER && end - start === 8) {
         this.#frame(SERVER_CONNECTION_ID, FrameType.PING, PING_ANSWER, bytes.slice(start, end))
       }
       return
@@ -309,12 +307,6 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
   /** So many bytes were taken from the stream's queue: the client may send as many more. */
   grant(stream: S, bytes: number): void {
     this.#frame(stream.id, FrameType.WINDOW, 0, uint32(bytes))
-  }
-
-  /** Asks for a sign of life. Only with the feature `ping`. */
-  ping(bytes: Uint8Array, answered: (bytes: Uint8Array) => void): void {
-    this.#pongs = answered
-    this.#frame(SERVER_CONNECTION_ID, FrameType.PING, 0, bytes)
   }
 
   /** Calls beyond those that have come are not handled. Only with the feature `goaway`. */
