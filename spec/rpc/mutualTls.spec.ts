@@ -17,7 +17,7 @@ const onlyFor =
 
 describe('calls over TLS with certificates on both sides', () => {
   async function served(): Promise<number> {
-    const server = new RpcServer({ interceptors: [onlyFor('client')], onError: () => {} }).add(Echo, echo)
+    const server = new RpcServer({ interceptors: [onlyFor('a client')], onError: () => {} }).add(Echo, echo)
     netDefer(() => server.shutdown({ graceMs: 0 }))
     await server.listen({ host: HOST, port: 0, tls: { ...certified('localhost'), ca, requestCert: true } })
     return server.address.port
