@@ -184,7 +184,8 @@ export class RpcServer implements AsyncDisposable {
       return parseEndpoint(where).listen((listeners) => new Server(listeners, factory, report), report)
     }
     if ('path' in where && where.path !== undefined) return createUnixServer(factory, { ...report, ...where })
-    return createServer(factory, { ...report, ...(where as TcpListenOptions) })
+    // A client that has vanished is to be noticed some day.
+    return createServer(factory, { ...report, keepAlive: true, ...(where as TcpListenOptions) })
   }
 
   /**
