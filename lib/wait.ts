@@ -226,7 +226,10 @@ class SignalWaits {
     return wait
   }
 
-  delete({ previous, next }: SignalWait): void {
+  delete(wait: SignalWait): void {
+    const { previous, next } = wait
+    // One that is kept by somebody would keep all that came behind it.
+    wait.previous = wait.next = undefined
     if (previous === undefined) this.#first = next
     else previous.next = next
     if (next === undefined) this.#last = previous

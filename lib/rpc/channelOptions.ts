@@ -3,6 +3,7 @@ import type { ErrorHandler } from '../diagnostics.ts'
 import type { Transport } from '../transport.ts'
 import type { WaitOptions } from '../wait.ts'
 import type { Channel } from './channel.ts'
+import { checkTellable } from './extension.ts'
 import { MAX_DATA_LENGTH } from './frame.ts'
 import type { RetryOptions } from './retry.ts'
 import type { SubchannelOptions, SubchannelState } from './subchannel.ts'
@@ -16,7 +17,7 @@ export type ChannelState = SubchannelState | 'shutdown'
 export interface ChannelOptions {
   /**
    * The longest message in bytes, envelope included; 4 MiB by default, as everywhere in ttrpc. More can only be sent by
-   * servers that know of the extension.
+   * servers that know of the extension. A whole number from 1024 to 2^32 - 1.
    */
   maxMessageLength?: number | undefined
   /** How many bytes of one stream may have come and not been taken by its caller; 256 KiB by default. */
@@ -98,8 +99,10 @@ export function channelSettings(options: ChannelOptions): ChannelSettings {
     maxQueuedCalls: from0('maxQueuedCalls', options.maxQueuedCalls ?? 10_000),
     subchannel: {
       connection: {
-        maxMessageLength: above0('maxMessageLength', options.maxMessageLength ?? MAX_DATA_LENGTH),
-        windowLength: above0('windowLength', options.windowLength ?? 256 * 1024),
+        ...checkTellable({
+          maxMessageLength: options.maxMessageLength ?? MAX_DATA_LENGTH,
+          windowLength: options.windowLength ?? 256 * 1024,
+        }),
         extension: options.extension ?? true,
       },
       connectTimeoutMs: above0('connectTimeoutMs', options.connectTimeoutMs ?? 20_000),

@@ -8,6 +8,9 @@ import { MAX_DATA_LENGTH } from './frame.ts'
 /** The key of the metadata that offer the extension. Handlers do not see it. */
 export const EXTENSION_KEY = 'millrace-ext'
 const VERSION = '1'
+/** No end may take less in a frame. */
+const LEAST_DATA_LENGTH = 1024
+const MOST = 2 ** 32 - 1
 
 const FEATURES = ['cancel', 'window', 'ping', 'goaway', 'trailers', 'large'] as const
 export type Feature = (typeof FEATURES)[number]
@@ -27,6 +30,25 @@ export function agree(ours: Extension, theirs: Extension): Extension {
   const maxDataLength = features.has('large') ? theirs.maxDataLength : Math.min(theirs.maxDataLength, MAX_DATA_LENGTH)
   return { features, window: features.has('window') ? theirs.window : Infinity, maxDataLength }
 }
+
+interface Told {
+  readonly windowLength: number
+  readonly maxMessageLength: number
+}
+
+/** Returns options of ours; throws a RangeError for those that the other side would take for nonsense. */
+export function checkTellable<T extends Told>(options: T): T {
+  const check = (name: keyof Told, least: number): void => {
+    const value = options[name]
+    if (isTellable(value, least)) return
+    throw new RangeError(`${name} must be a whole number from ${least} to ${MOST}, not ${value}`)
+  }
+  check('windowLength', 1)
+  check('maxMessageLength', LEAST_DATA_LENGTH)
+  return options
+}
+
+const isTellable = (value: number, least: number): boolean => Number.isInteger(value) && value >= least && value <= MOST
 
 export function ourExtension(window: number, maxDataLength: number): Extension {
   return { features: new Set(FEATURES), window, maxDataLength }
@@ -48,6 +70,6 @@ export function parseExtension(text: string): Extension | undefined {
   )
   const window = values.get('window') ?? 0
   const maxDataLength = values.get('max') ?? MAX_DATA_LENGTH
-  if (!(window > 0 && window < 2 ** 32) || !(maxDataLength >= 1024 && maxDataLength < 2 ** 32)) return undefined
+  if (!isTellable(window, 1) || !isTellable(maxDataLength, LEAST_DATA_LENGTH)) return undefined
   return { features: new Set(features.split(',')), window, maxDataLength }
 }

@@ -132,11 +132,6 @@ export class FrameReader {
     this.#held.clear()
   }
 
-  /** Whether a frame has begun and not ended. */
-  get midFrame(): boolean {
-    return this.#held.length > 0 || this.#skip > 0
-  }
-
   push(chunk: Uint8Array): void {
     const held = this.#held
     if (held.length === 0) return this.#scan(chunk)

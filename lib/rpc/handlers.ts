@@ -17,7 +17,8 @@ export interface CallContext {
   readonly metadata: Metadata
   /**
    * Sends metadata ahead of the answer: at once to a client that knows of the extension, with the answer of a call with
-   * one response to others. Throws {@link InvalidStateError} the second time, and once the call has ended.
+   * one response to others. Throws {@link InvalidStateError} the second time, behind the first message of a stream, and
+   * once the call has ended.
    */
   sendHeader(header: MetadataInit): void
   /** Sent with the end of the call, well or not: fill it in. */

@@ -4,6 +4,7 @@ import { closingController } from '../endpoints/closingController.ts'
 import { createServer, createUnixServer, type TcpListenOptions, type UnixListenOptions } from '../endpoints/listen.ts'
 import { parseEndpoint } from '../endpoints/endpointScheme.ts'
 import { Server } from '../endpoints/server.ts'
+import { printError } from '../diagnostics.ts'
 import { InvalidStateError } from '../errors.ts'
 import type { Protocol } from '../protocol.ts'
 import { reportTo } from '../transports/transportOwner.ts'
@@ -133,8 +134,8 @@ export class RpcServer implements AsyncDisposable {
 
   /**
    * Serves `service` by these handlers: an object of functions, or an instance of a class with such methods. A method
-   * without a handler is answered with UNIMPLEMENTED. Throws a TypeError for a handler of a method that there is not,
-   * and {@link InvalidStateError} if the service was added already.
+   * without a handler is answered with UNIMPLEMENTED. Throws a TypeError for a handler of a method that there is not
+   * (an instance may have fields of its own), and {@link InvalidStateError} if the service was added already.
    */
   // oxlint-disable-next-line typescript/no-explicit-any -- any service
   add<S extends Service<any>>(service: S, handlers: Partial<Handlers<S>>, options: AddOptions = {}): this {
@@ -160,11 +161,16 @@ export class RpcServer implements AsyncDisposable {
    * {@link InvalidStateError} once the server was shut down.
    */
   async listen(where: RpcListenOptions | string | MakeServer): Promise<Server> {
-    if (this.#draining) throw new InvalidStateError('listen() on a server that was shut down')
+    this.#checkOpen()
     const server = await this.#makeServer(where)
     if (this.#draining) server.close()
+    this.#checkOpen()
     this.#servers.push(server)
     return server
+  }
+
+  #checkOpen(): void {
+    if (this.#draining) throw new InvalidStateError('listen() on a server that was shut down')
   }
 
   async #makeServer(where: RpcListenOptions | string | MakeServer): Promise<Server> {
@@ -178,7 +184,8 @@ export class RpcServer implements AsyncDisposable {
       return parseEndpoint(where).listen((listeners) => new Server(listeners, factory, report), report)
     }
     if ('path' in where && where.path !== undefined) return createUnixServer(factory, { ...report, ...where })
-    return createServer(factory, { ...report, ...(where as TcpListenOptions) })
+    // A client that has vanished is to be noticed some day.
+    return createServer(factory, { ...report, keepAlive: true, ...(where as TcpListenOptions) })
   }
 
   /**
@@ -195,11 +202,12 @@ export class RpcServer implements AsyncDisposable {
   /**
    * Accepts no more connections and no more calls, answers those that there are, and closes each connection after its
    * last. After `graceMs` the calls that are left are answered with UNAVAILABLE and cancelled, and the connections
-   * closed. Never rejects, and always settles: handlers that do not heed their signal are not waited for any longer.
-   * May be called again, with another time of grace: the earliest ends it.
+   * closed. Always settles: handlers that do not heed their signal are not waited for any longer. Rejects with nothing
+   * but a RangeError for a time that makes no sense. May be called again, with another time of grace: the earliest ends
+   * all of them, and so does {@link forceShutdown}.
    *
-   * A client that knows of the extension is told, and loses no call; a plain one loses those that it sends in the
-   * moment in which its connection is closed.
+   * A client that knows of the extension is told, and loses no call, once its first one was received; a plain one loses
+   * those that it sends in the moment in which its connection is closed.
    */
   async shutdown({ graceMs = DEFAULT_GRACE_MS, signal }: ShutdownOptions = {}): Promise<void> {
     if (!(graceMs >= 0)) throw new RangeError(`graceMs must be a number of milliseconds, not ${graceMs}`)
@@ -233,6 +241,8 @@ export class RpcServer implements AsyncDisposable {
     )
     if (this.#connections.size > 0) await this.#closed.wait(undefined, () => 'forceShutdown')
     clock.clearTimeout(late)
+    // Who waits in shutdown() may wait for handlers as well.
+    this.#done.resolveAll()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -256,6 +266,8 @@ export class RpcServer implements AsyncDisposable {
 
   #report(error: unknown, context: CallContext | undefined, transport: Transport | undefined): void {
     const { onError } = this.#options
+    // That a connection was lost is no news, unless it was one of a handler's own.
+    if (onError === undefined && context !== undefined) return printError(error, context.peer)
     reportTo(onError === undefined ? undefined : () => onError(error, context), error, transport)
   }
 }
@@ -266,7 +278,8 @@ function routesOf(
   interceptors: Interceptors<CallContext> | undefined,
 ): Map<string, Route | undefined> {
   const byKey = methods as Readonly<Record<string, AnyMethod>>
-  for (const key of Object.keys(handlers)) {
+  const isInstance = ![Object.prototype, null].includes(Object.getPrototypeOf(handlers) as object | null)
+  for (const key of isInstance ? [] : Object.keys(handlers)) {
     if (!Object.hasOwn(byKey, key)) throw new TypeError(`the service ${name} has no method ${key}`)
   }
   const routes = new Map<string, Route | undefined>()

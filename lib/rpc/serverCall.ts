@@ -28,12 +28,16 @@ export class ServerCall extends ServerStream implements CallContext {
   readonly expires: number
   /** Of a client's stream. */
   requests: MessageQueue<unknown> | undefined
+  /** Of a stream of the server, while its handler runs. */
+  responses: AsyncIterator<unknown> | undefined
   /** Wakes who waits for room to send. */
   wake: (() => void) | undefined
   /** What the client was told, or would have been told if it had waited. */
   outcome: Status = Status.OK
   /** When it came, if anybody wants to know. */
   readonly began: number = rpcServer.hasSubscribers ? clock.now() : NaN
+  /** It is too late for headers: they were sent, or a message was. */
+  headerIsOver = false
   /** The headers, if they have to wait for the Response. */
   heldHeader: Metadata | undefined
   readonly #owner: ServerCallOwner
@@ -42,7 +46,6 @@ export class ServerCall extends ServerStream implements CallContext {
   #trailer: Metadata | undefined
   #controller: AbortController | undefined
   #cancelledBy: RpcError | undefined
-  #headerSent = false
 
   constructor(
     id: number,
@@ -110,18 +113,13 @@ export class ServerCall extends ServerStream implements CallContext {
     return this.#owner.transport
   }
 
-  /** Why nobody waits for the answer any more. */
-  get cancelledBy(): RpcError | undefined {
-    return this.#cancelledBy
-  }
-
   sendHeader(header: MetadataInit): void {
-    if (this.#headerSent) throw new InvalidStateError(`the headers of ${this.definition.path} were sent already`)
-    if (this.finished)
-      throw new InvalidStateError(`the call of ${this.definition.path} has ended: no headers can be sent`)
-    this.#headerSent = true
+    const { path } = this.definition
+    if (this.finished) throw new InvalidStateError(`the call of ${path} has ended: no headers can be sent`)
+    if (this.headerIsOver) throw new InvalidStateError(`the headers of ${path}, or a message, were sent already`)
     const metadata = new Metadata(header)
     if (!this.#owner.headerIsDue(this, metadata)) this.heldHeader = metadata
+    this.headerIsOver = true
   }
 
   /** Its handler has ended. */
@@ -130,15 +128,24 @@ export class ServerCall extends ServerStream implements CallContext {
     rpcServer.publish({ service, method, peer, status: outcome, durationMs: clock.now() - began })
   }
 
-  /** Nobody waits for the answer any more. */
-  cancel(reason: RpcError): void {
+  /** Nobody waits for the answer any more; there may have been one. */
+  cancel(reason: RpcError, outcome: Status = reason.status): void {
     if (this.#cancelledBy !== undefined) return
     this.#cancelledBy = reason
-    this.outcome = reason.status
+    this.outcome = outcome
     this.requests?.discard()
     this.requests?.fail(reason)
     this.wake?.()
     this.#controller?.abort(reason)
+    if (this.responses !== undefined) void this.#leave(this.responses)
+  }
+
+  async #leave(responses: AsyncIterator<unknown>): Promise<void> {
+    try {
+      await responses.return?.()
+    } catch {
+      // Whoever iterates is told, too.
+    }
   }
 
   /** The reason for which a handler should have ended, for those who wait. */

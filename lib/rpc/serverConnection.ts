@@ -12,11 +12,12 @@ import { peerOf, type Encoder, type Transport } from '../transport.ts'
 import type { RequestEnvelope } from './envelope.ts'
 import { ourExtension } from './extension.ts'
 import { Flag, FrameReader, type FrameSink } from './frame.ts'
-import { handle, type ResponseSink } from './handle.ts'
+import { Handling, type ResponseSink } from './handle.ts'
 import { Inflow } from './inflow.ts'
 import { MessageQueue } from './messageQueue.ts'
 import type { Metadata } from './metadata.ts'
 import type { Route } from './route.ts'
+import { exhausted, unknownMethod, type Refusal } from './refusal.ts'
 import { RpcError } from './rpcError.ts'
 import { ServerCall, type ServerCallOwner } from './serverCall.ts'
 import type { ServerConnectionOwner } from './serverOwner.ts'
@@ -143,6 +144,7 @@ export class ServerConnection
 
   /** Cancels all calls, which are answered with UNAVAILABLE, and closes the connection. */
   end(reason: string): void {
+    this.#reader.stop()
     for (const call of this.#wire.calls.values()) {
       this.#wire.fail(call, Status.UNAVAILABLE, reason, [])
       call.cancel(new RpcError(Status.UNAVAILABLE, reason))
@@ -157,9 +159,11 @@ export class ServerConnection
   }
 
   requestReceived(id: number, envelope: RequestEnvelope, bytes: Uint8Array, flags: number, same: boolean): void {
-    if (!same) this.#route = this.#owner.route(envelope.service, envelope.method)
+    // One that was not there may have been added.
+    if (!same || this.#route === undefined) this.#route = this.#owner.route(envelope.service, envelope.method)
     const route = this.#route
-    const refusal = route === undefined ? this.#unknown(envelope) : this.#refusal(route)
+    const refusal =
+      route === undefined ? unknownMethod(envelope, this.#owner.hasService(envelope.service)) : this.#refusal(route)
     if (refusal !== undefined) return this.#wire.refuse(id, refusal.status, refusal.message)
     const { method } = route!
     const { timeoutNano } = envelope
@@ -190,7 +194,7 @@ export class ServerConnection
     } catch (error) {
       const { message: reason } = error as Error
       this.#wire.fail(call, Status.INTERNAL, reason, [])
-      return call.cancel(new RpcError(Status.INTERNAL, reason, [], { cause: error }))
+      return this.cancelled(call, new RpcError(Status.INTERNAL, reason, [], { cause: error }))
     }
     this.#inflow.received(call, cost)
     call.requests!.push(message, cost)
@@ -230,19 +234,14 @@ export class ServerConnection
 
   send(call: ServerCall, response: unknown): void {
     this.#wire.send(call, call.route.body, response)
+    call.headerIsOver = true
   }
 
   maySend(call: ServerCall): boolean {
-    return !this.#writingPaused && call.window!.maySend
+    return !this.#writingPaused && call.window!.maySend && !this.#transport.isClosing()
   }
 
   // --- inside
-
-  #unknown({ service, method }: RequestEnvelope): Refusal {
-    const known = this.#owner.hasService(service)
-    const message = known ? `the service ${service} has no method ${method}` : `there is no service ${service}`
-    return { status: Status.UNIMPLEMENTED, message }
-  }
 
   #refusal({ method: { requestStream, responseStream } }: Route): Refusal | undefined {
     if (this.#draining) return { status: Status.UNAVAILABLE, message: 'the server is shutting down' }
@@ -266,6 +265,7 @@ export class ServerConnection
     })
     if (payloadEnd > payloadStart) {
       this.messageReceived(call, bytes, payloadStart, payloadEnd, costOf(payloadEnd - payloadStart))
+      if (call.finished) return this.#done(call)
     }
     if ((flags & Flag.REMOTE_CLOSED) !== 0) {
       call.open = false
@@ -289,7 +289,8 @@ export class ServerConnection
       return this.#failed(call, error)
     }
     if (isThenable(result)) {
-      result.then(
+      // What is no real promise may do anything.
+      Promise.resolve(result).then(
         (response) => this.#answer(call, response),
         (error: unknown) => this.#failed(call, error),
       )
@@ -299,45 +300,59 @@ export class ServerConnection
   }
 
   async #runLong(call: ServerCall, request: unknown): Promise<void> {
-    const { interceptors, method } = call.route
+    const handling = new Handling(call, request, this)
     try {
-      const core = (): Promise<unknown> => handle(call, request, this)
-      const response = await (interceptors?.around === undefined ? core() : interceptors.around(call, core))
-      if (!method.responseStream) return this.#answer(call, response)
-      if (!call.finished) this.#wire.end(call, call.filledTrailer)
+      this.#succeed(call, await handling.outcome())
     } catch (error) {
-      return this.#failed(call, error)
+      this.#fail(call, error)
+    }
+    if (handling.goesOn) {
+      call.cancel(new RpcError(Status.CANCELLED, 'an interceptor has ended the call'), call.outcome)
+      await handling.ended()
     }
     this.#done(call)
   }
 
   #answer(call: ServerCall, response: unknown): void {
-    if (!call.finished) {
-      try {
-        this.#wire.respond(call, call.route.body, response, call.heldHeader, call.filledTrailer)
-      } catch (error) {
-        return this.#failed(call, error)
-      }
+    try {
+      this.#succeed(call, response)
+    } catch (error) {
+      this.#fail(call, error)
     }
     this.#done(call)
   }
 
   #failed(call: ServerCall, error: unknown): void {
-    if (!call.finished) {
-      const { status, statusMessage, details, metadata } = this.#errorFor(call, error)
-      const trailer = call.trailer
-      for (const [key, value] of metadata) trailer.append(key, value)
-      call.outcome = status
-      this.#wire.fail(call, status, statusMessage, details, call.heldHeader, call.filledTrailer)
-    }
+    this.#fail(call, error)
     this.#done(call)
   }
 
-  /** What the client gets to know of an error. */
-  #errorFor(call: ServerCall, error: unknown): RpcError {
-    if (error instanceof RpcError) return error
-    this.#owner.report(error, call, this.#transport)
-    return new RpcError(Status.INTERNAL, 'internal error')
+  /** Throws what is to be told instead. */
+  #succeed(call: ServerCall, response: unknown): void {
+    if (call.finished) return
+    const { method, body } = call.route
+    if (method.responseStream) this.#wire.end(call, call.filledTrailer)
+    else this.#wire.respond(call, body, response, call.heldHeader, call.filledTrailer)
+  }
+
+  #fail(call: ServerCall, error: unknown): void {
+    if (call.finished) return
+    try {
+      if (error instanceof RpcError) return this.#tell(call, error)
+      this.#owner.report(error, call, this.#transport)
+    } catch (thrown) {
+      // It has details that are none, for example.
+      this.#owner.report(thrown, call, this.#transport)
+    }
+    this.#tell(call, new RpcError(Status.INTERNAL, 'internal error'))
+  }
+
+  #tell(call: ServerCall, { status, statusMessage, details, metadata }: RpcError): void {
+    const { trailer } = call
+    for (const [key, value] of metadata) trailer.append(key, value)
+    // Another server may have given it.
+    call.outcome = status > 0 && status === (status | 0) ? status : Status.UNKNOWN
+    this.#wire.fail(call, call.outcome, statusMessage, details, call.heldHeader, call.filledTrailer)
   }
 
   /** The handler of the call has ended. */
@@ -349,7 +364,7 @@ export class ServerConnection
       this.#inflow.forget(call)
     }
     this.#running--
-    if (call.began > 0 && rpcServer.hasSubscribers) call.publish()
+    if (call.began >= 0 && rpcServer.hasSubscribers) call.publish()
     this.#owner.handlerEnded()
     if (this.#draining) this.#closeWhenDone()
   }
@@ -375,15 +390,6 @@ export class ServerConnection
   #peer(): string {
     return peerOf(this.#transport) ?? '(unknown)'
   }
-}
-
-interface Refusal {
-  readonly status: Status
-  readonly message: string
-}
-
-function exhausted(most: number, what: string): Refusal {
-  return { status: Status.RESOURCE_EXHAUSTED, message: `${most} ${what} of this connection are running already` }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,10 +1,11 @@
+import { checkTellable } from './extension.ts'
 import { MAX_DATA_LENGTH } from './frame.ts'
 
 /** What the clients of a server may use up. */
 export interface ServerLimitOptions {
   /**
    * The longest message in bytes, envelope included; 4 MiB by default, as everywhere in ttrpc. More can only be sent by
-   * clients that know of the extension.
+   * clients that know of the extension. A whole number from 1024 to 2^32 - 1.
    */
   readonly maxMessageLength?: number | undefined
   /** How many handlers may run at a time for one connection; calls beyond get RESOURCE_EXHAUSTED. 4,096 by default. */
@@ -13,7 +14,10 @@ export interface ServerLimitOptions {
    * How many of them may be calls that stream, each of which may hold a window of unread messages; 1,024 by default.
    */
   readonly maxConcurrentStreams?: number | undefined
-  /** How many bytes of one stream may have come and not been taken by its handler; 256 KiB by default. */
+  /**
+   * How many bytes of one stream may have come and not been taken by its handler; 256 KiB by default. A whole number
+   * below 2^32.
+   */
   readonly windowLength?: number | undefined
   /**
    * How much a client that knows of windows may have sent beyond them, over all streams of its connection, before it is
@@ -44,5 +48,5 @@ export function limitsOf(options: ServerLimitOptions): ServerLimits {
   for (const [name, value] of Object.entries(limits)) {
     if (!(value > 0)) throw new RangeError(`${name} must be above 0, not ${value}`)
   }
-  return { ...limits, halfOpen: options.halfOpen ?? false }
+  return { ...checkTellable(limits), halfOpen: options.halfOpen ?? false }
 }

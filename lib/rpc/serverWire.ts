@@ -88,7 +88,6 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
   readonly #response: ResponseEncoder
   readonly #data: DataEncoder
   #lastId = 0
-  #pongs: ((bytes: Uint8Array) => void) | undefined
 
   constructor(ours: Extension, sink: FrameSink, events: ServerWireEvents<S>) {
     this.#ours = ours
@@ -195,15 +194,14 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
 
   #extended(id: number, type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (type === FrameType.PING) {
-      if (flags === PING_ANSWER) this.#pongs?.(bytes.slice(start, end))
-      // What is longer than a ping is none, and is not to be echoed.
-      else if (end - start === 8) {
+      // We ask nothing. What is longer than a ping is none, and is not to be echoed.
+      if (flags !== PING_ANSWER && end - start === 8) {
         this.#frame(SERVER_CONNECTION_ID, FrameType.PING, PING_ANSWER, bytes.slice(start, end))
       }
       return
     }
     const stream = this.calls.get(id)
-    if (stream === undefined || end - start < 4) return
+    if (stream === undefined || end - start !== 4) return
     if (type === FrameType.CANCEL) {
       const late = readUint32(bytes, start) === Status.DEADLINE_EXCEEDED
       const reason = late
@@ -285,29 +283,30 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
     stream.window!.sent(this.#data.length + HEADER_LENGTH)
   }
 
-  /** The end of a stream without an error, which ends the call. */
+  /** The end of a stream without an error, which ends the call. Throws as {@link respond} for too large trailers. */
   end(stream: S, trailer?: KeyValues): void {
     if (trailer !== undefined && this.can('trailers')) {
-      this.#frame(stream.id, FrameType.METADATA, TRAILERS, encodeMetadata(trailer))
+      this.#metadata(stream, TRAILERS, 'the trailers', trailer)
     }
     this.#frame(stream.id, FrameType.DATA, Flag.REMOTE_CLOSED | Flag.NO_DATA, NOTHING)
     this.drop(stream)
   }
 
-  /** Headers, ahead of the answer. Only with the feature `trailers`. */
+  /** Headers, ahead of the answer. Only with the feature `trailers`. Throws as {@link respond} for too large ones. */
   sendHeader(stream: S, header: KeyValues): void {
-    this.#frame(stream.id, FrameType.METADATA, 0, encodeMetadata(header))
+    this.#metadata(stream, 0, 'the headers', header)
+  }
+
+  #metadata(stream: S, flags: number, what: string, pairs: KeyValues): void {
+    const data = encodeMetadata(pairs)
+    const limit = this.#response.maxLength
+    if (data.length > limit) throw tooLarge(what, data.length, limit)
+    this.#frame(stream.id, FrameType.METADATA, flags, data)
   }
 
   /** So many bytes were taken from the stream's queue: the client may send as many more. */
   grant(stream: S, bytes: number): void {
     this.#frame(stream.id, FrameType.WINDOW, 0, uint32(bytes))
-  }
-
-  /** Asks for a sign of life. Only with the feature `ping`. */
-  ping(bytes: Uint8Array, answered: (bytes: Uint8Array) => void): void {
-    this.#pongs = answered
-    this.#frame(SERVER_CONNECTION_ID, FrameType.PING, 0, bytes)
   }
 
   /** Calls beyond those that have come are not handled. Only with the feature `goaway`. */

@@ -11,6 +11,7 @@ import type { Transport } from '../../lib/transport.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { memoryPair } from '../../lib/testing/memoryPair.ts'
 import { netDefer, netError, netTurns, netUntil } from '../support/netTools.ts'
+import { Echo } from '../support/echoRpc.ts'
 import { call, HOST, Line, line, openChannel, sent } from '../support/rpcChannel.ts'
 import {
   CANCEL,
@@ -224,6 +225,53 @@ describe('a hostile client', () => {
   ])('is answered on the call, and goes on: %s', async (_what, frames, answers) => {
     expect(await answersTo(frames)).toEqual(answers)
     expect(errors).toEqual([])
+  })
+
+  it('that makes up long names gets them back shortened', async () => {
+    const { port } = await serve()
+    const peer = await rawClient(port)
+    const name = 'x'.repeat(4 * MiB - 100)
+    peer.send(request(1, 'Send', { service: name }), request(3, name))
+    for (const id of [1, 3]) {
+      const answer = await peer.next()
+      expect(said(answer)).toBe(`${id} UNIMPLEMENTED`)
+      expect(answer.data.length).toBeLessThan(300)
+    }
+  })
+
+  it('that begins a stream with a message that is none does not begin a handler', async () => {
+    const { port } = await serve()
+    const peer = await rawClient(port)
+    peer.send(upload(1, { payload: Buffer.from([0x0a, 200]) }))
+    expect(await upToSync(peer)).toEqual(['1 INTERNAL'])
+    expect(began).toBe(0)
+  })
+
+  it('is let go after its last call, also if that ends with a message that is none', async () => {
+    const { server, port } = await serve()
+    const peer = await rawClient(port)
+    peer.send(upload(1))
+    await netUntil(() => began === 1)
+    void server.shutdown({ graceMs: 60_000 })
+    peer.send(rawFrame(1, DATA, 0, Buffer.from([0x0a, 200])))
+    expect(said(await peer.next())).toBe('1 INTERNAL')
+    // Its handler goes on.
+    await peer.untilEnded()
+    expect(running).toBe(1)
+  })
+
+  it('that is turned out by a handler gets no other one to run', async () => {
+    const { server, port } = await serve()
+    const ended: Promise<void>[] = []
+    let calls = 0
+    server.add(Echo, { one: (item) => (calls++, ended.push(server.forceShutdown()), item) })
+    const peer = await rawClient(port)
+    const one = (id: number): Buffer => request(id, 'One', { service: 'test.Echo', payload: new Uint8Array(0) })
+    peer.send(Buffer.concat([one(1), one(3)]))
+    await peer.untilEnded()
+    await Promise.all(ended)
+    expect(calls).toBe(1)
+    expect(peer.frames.map(said)).toEqual(['1 UNAVAILABLE'])
   })
 
   it('that uses the extension in wrong ways is ignored', async () => {

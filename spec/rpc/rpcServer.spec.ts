@@ -1,5 +1,6 @@
 import { createServer } from '../../lib/endpoints/listen.ts'
-import { InvalidStateError } from '../../lib/errors.ts'
+import type { Server } from '../../lib/endpoints/server.ts'
+import { ConnectionLostError, InvalidStateError } from '../../lib/errors.ts'
 import { connect, Metadata, RpcError, RpcServer, Status, type CallContext } from '../../lib/rpc/index.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { memoryClient } from '../../lib/testing/memoryClient.ts'
@@ -610,6 +611,42 @@ describe.each([
         for (const value of [0, -1, NaN]) expect(() => new RpcServer({ [name]: value })).toThrow(RangeError)
       },
     )
+
+    it.each(['maxMessageLength', 'windowLength'])('%s must be a number that clients understand', async (name) => {
+      for (const value of [0.5, 2000.5, 2 ** 32, Infinity]) {
+        expect(() => new RpcServer({ [name]: value })).toThrow(`${name} must be a whole number`)
+      }
+      expect(() => new RpcServer({ maxMessageLength: 1023 })).toThrow(RangeError)
+      const { client } = await pair({}, { maxMessageLength: 1024, [name]: 2 ** 32 - 1 })
+      expect(await collect(client.down({ count: 50_000 }))).toHaveLength(50_000)
+    })
+  })
+
+  describe('the age of a connection', () => {
+    it('ends it after its last call, and nobody loses one', async () => {
+      using clock = new FakeClock()
+      const gate = later()
+      const { client, server } = await pair(
+        {
+          async one(item) {
+            if (item.text === 'slow') await gate.promise
+            return item
+          },
+        },
+        { maxConnectionAgeMs: 1000 },
+      )
+      const slow = client.one({ text: 'slow' })
+      await clock.advance(999)
+      expect((await client.one({ text: 'young' })).text).toBe('young')
+      await clock.advance(1)
+      // A plain client is not told, and what it sends is refused: it may be sent again.
+      const next = client.one({ text: 'next' }, { idempotent: true })
+      gate.resolve()
+      expect((await slow).text).toBe('slow')
+      await clock.advance(500)
+      expect((await next).text).toBe('next')
+      expect(server.connections).toBe(1)
+    })
   })
 
   describe('add', () => {
@@ -618,6 +655,37 @@ describe.each([
       expect(() => server.add(Echo, echo)).toThrow(InvalidStateError)
       expect(() => new RpcServer().add(Echo, { other: () => ({}) } as never)).toThrow(/has no method other/)
       expect(() => new RpcServer().add(Echo, { one: 7 as never })).toThrow(TypeError)
+    })
+
+    it('takes an instance with fields of its own', async () => {
+      class Counter {
+        calls = 0
+        told = (count: number): Partial<Item> => ({ count })
+        one(): Partial<Item> {
+          return this.told(++this.calls)
+        }
+      }
+      const client = await memoryClient(new RpcServer().add(Echo, new Counter()), Echo, { extension })
+      netDefer(() => client.$channel.abort())
+      expect((await client.one({})).count).toBe(1)
+    })
+  })
+
+  describe('an error for which there is no onError', () => {
+    it('is printed, also if it is about a connection that the handler has lost', async () => {
+      const printed: string[] = []
+      const spy = jest.spyOn(console, 'error').mockImplementation((...text) => void printed.push(text.join(' ')))
+      netDefer(() => spy.mockRestore())
+      const { client } = await pair(
+        {
+          one: () => {
+            throw new ConnectionLostError('the database is gone', 'db:1')
+          },
+        },
+        { onError: undefined },
+      )
+      expect(await failure(client.one({}))).toMatchObject({ status: Status.INTERNAL })
+      expect(printed).toEqual([expect.stringContaining('the database is gone')])
     })
   })
 
@@ -716,6 +784,34 @@ describe.each([
       await responses.next()
       await server.shutdown({ graceMs: 20 })
       expect(server.connections).toBe(0)
+    })
+
+    it.each<[string, (server: RpcServer) => Promise<void>]>([
+      ['forceShutdown', (server) => server.forceShutdown()],
+      ['another with less grace', (server) => server.shutdown({ graceMs: 0 })],
+    ])('is ended by %s, though handlers go on', async (_name, end) => {
+      const began = later()
+      const { client, server } = await pair({ one: () => (began.resolve(), new Promise<never>(() => {})) })
+      const call = client.one({})
+      await began.promise
+      const first = server.shutdown({ graceMs: 60_000 })
+      await end(server)
+      await first
+      expect(await failure(call)).toMatchObject({ status: Status.UNAVAILABLE })
+    })
+
+    it('does not let listen() give a server that is closed', async () => {
+      const server = new RpcServer()
+      const made = later<Server>()
+      const listening = server.listen(async (factory) => {
+        const endpoint = await createServer(factory, { host: '127.0.0.1', port: 0 })
+        made.resolve(endpoint)
+        return endpoint
+      })
+      const refused = expect(listening).rejects.toThrow(InvalidStateError)
+      await server.shutdown()
+      await refused
+      expect((await made.promise).isServing()).toBe(false)
     })
 
     it('is what await using does, and throws for a time that makes no sense', async () => {
