@@ -267,6 +267,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
   goingAway(reason: string, unprocessed: readonly ClientCall[]): void {
     this.#drain(reason)
     for (const call of unprocessed) {
+      this.#inflow.forget(call)
       call.lose(this.#error(call, Status.UNAVAILABLE, `the server goes away: ${reason}`), true)
     }
     this.#closeWhenDone()
