@@ -1,6 +1,16 @@
 import { getEventListeners } from 'node:events'
 import { TimeoutError } from '../lib/errors.ts'
-import { abortedOnEntry, DONE, handled, nextTurn, rejected, setCurrentScope, Waiter, WaitList } from '../lib/wait.ts'
+import {
+  abortedOnEntry,
+  DONE,
+  handled,
+  nextTurn,
+  rejected,
+  setCurrentScope,
+  Waiter,
+  WaitList,
+  watchSignal,
+} from '../lib/wait.ts'
 import type { WaitOptions } from '../lib/wait.ts'
 import { buildIfMissing, runModule } from './support/builtPackage.ts'
 
@@ -150,6 +160,14 @@ describe('Waiter', () => {
       expect(most).toBe(1)
       expect(listeners(signal)).toBe(0)
     })
+  })
+
+  it('of a signal that is over keeps nothing of those that came behind it', () => {
+    const { signal } = new AbortController()
+    const waits = [1, 2, 3].map(() => watchSignal(signal, { cancel() {} }))
+    for (const wait of waits) wait.forget()
+    expect(waits.flatMap(({ previous, next }) => [previous, next])).toEqual(Array(6).fill(undefined))
+    expect(listeners(signal)).toBe(0)
   })
 
   describe('scope', () => {

@@ -4,6 +4,7 @@ import { ConnectionLostError, InvalidStateError } from '../../lib/errors.ts'
 import { connect, Metadata, RpcError, RpcServer, Status, type CallContext } from '../../lib/rpc/index.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { memoryClient } from '../../lib/testing/memoryClient.ts'
+import { setCurrentScope } from '../../lib/wait.ts'
 import { collect, Echo, echo, echoPair, ItemType, later, type Item } from '../support/echoRpc.ts'
 import { netDefer, netUnixPath } from '../support/netTools.ts'
 
@@ -797,6 +798,18 @@ describe.each([
       const first = server.shutdown({ graceMs: 60_000 })
       await end(server)
       await first
+      expect(await failure(call)).toMatchObject({ status: Status.UNAVAILABLE })
+    })
+
+    it('is cut short by a scope that is cancelled, and comes to its end all the same', async () => {
+      const began = later()
+      const { client, server } = await pair({ one: () => (began.resolve(), new Promise<never>(() => {})) })
+      const call = client.one({})
+      await began.promise
+      netDefer(() => setCurrentScope(null))
+      setCurrentScope(() => ({ signal: AbortSignal.abort('enough') }))
+      await server.shutdown({ graceMs: 60_000 })
+      expect(server.connections).toBe(0)
       expect(await failure(call)).toMatchObject({ status: Status.UNAVAILABLE })
     })
 
