@@ -13,9 +13,9 @@ export interface InterceptorHooks<C> {
    * is not called never gets to its handler (on a server) or onto the wire (in a client).
    */
   readonly call?: Around<C> | undefined
-  /** Sees each request message, and returns what takes its place, or a promise of it. */
+  /** Sees each request message, and returns what takes its place, or a promise of it; `undefined` leaves it as it is. */
   readonly request?: ((message: any, context: C) => unknown) | undefined // oxlint-disable-line typescript/no-explicit-any -- any method's message
-  /** Sees each response message, and returns what takes its place, or a promise of it. */
+  /** Sees each response message, and returns what takes its place, or a promise of it; `undefined` leaves it as it is. */
   readonly response?: ((message: any, context: C) => unknown) | undefined // oxlint-disable-line typescript/no-explicit-any -- any method's message
 }
 
@@ -49,7 +49,14 @@ export function combine<C>(interceptors: readonly Interceptor<C>[]): Interceptor
 
 function toHooks<C>(interceptor: Interceptor<C>): InterceptorHooks<C> {
   if (typeof interceptor === 'function') return { call: interceptor }
-  if (typeof interceptor === 'object' && interceptor !== null) return interceptor
+  if (typeof interceptor === 'object' && interceptor !== null) {
+    const { call, request, response } = interceptor
+    return {
+      call: call?.bind(interceptor),
+      request: request?.bind(interceptor),
+      response: response?.bind(interceptor),
+    }
+  }
   throw new TypeError(`an interceptor is a function or an object, not ${typeof interceptor}`)
 }
 
@@ -70,10 +77,10 @@ async function runAround<C>(
 }
 
 function inTurn<C>(maps: readonly MessageMap<C>[]): MessageMap<C> | undefined {
-  if (maps.length < 2) return maps[0]
+  if (maps.length === 0) return undefined
   return async (message, context) => {
     let changed = message
-    for (const map of maps) changed = await map(changed, context)
+    for (const map of maps) changed = (await map(changed, context)) ?? changed
     return changed
   }
 }

@@ -26,7 +26,7 @@ export interface RpcServerOptions extends ServerLimitOptions {
   readonly interceptors?: readonly Interceptor<CallContext>[] | undefined
   /**
    * Told of errors that a handler did not mean to send: all that is no {@link RpcError}. The client gets INTERNAL and no
-   * more. Also of connections that broke the rules, without a context. Printed to stderr by default.
+   * more. Not of what a handler throws whose call was cancelled before. Also of connections that broke the rules, without a context. Printed to stderr by default.
    */
   readonly onError?: ((error: unknown, context: CallContext | undefined) => void) | undefined
 }

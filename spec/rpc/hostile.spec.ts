@@ -218,6 +218,11 @@ describe('a hostile client', () => {
       ['0 type 16', '1 OK'],
     ],
     [
+      'an offer without end',
+      [request(1, 'Send', { metadata: [{ key: 'millrace-ext', value: `${OUR_OFFER};${'x'.repeat(MiB)}` }] })],
+      ['1 OK'],
+    ],
+    [
       'an offer that makes no sense',
       [request(1, 'Send', { metadata: [{ key: 'millrace-ext', value: '1;;;=' }] })],
       ['1 OK'],
@@ -272,6 +277,36 @@ describe('a hostile client', () => {
     await Promise.all(ended)
     expect(calls).toBe(1)
     expect(peer.frames.map(said)).toEqual(['1 UNAVAILABLE'])
+  })
+
+  it('leaves no timer behind, however it goes', async () => {
+    using clock = new FakeClock()
+    const { server, port } = await serve({ maxConnectionAgeMs: 60_000 })
+    const late = { timeout_nano: 3_600_000_000_000 }
+    for (const frames of [[], [request(1, 'send_all', late)], [header(0xffffffff, 1, DATA), Buffer.alloc(100)]]) {
+      const peer = await rawClient(port)
+      peer.send(...frames, request(1, 'Send'))
+      await netUntil(() => clock.pending > 0)
+      await netTurns(5)
+      peer.net.socket.destroy()
+      await netUntil(() => server.connections === 0)
+      expect(clock.pending).toBe(0)
+    }
+  })
+
+  it('that comes after the end gets no answer', async () => {
+    const { server } = await serve()
+    await server.shutdown()
+    const late = openChannel({
+      dial: async (factory) => {
+        const protocol = factory()
+        const [transport] = memoryPair(protocol, server.protocol())
+        return [transport, protocol] as const
+      },
+      name: 'late',
+    })
+    await expect(late.client.send(call)).rejects.toMatchObject({ status: Status.UNAVAILABLE })
+    expect(server.connections).toBe(0)
   })
 
   it('that uses the extension in wrong ways is ignored', async () => {
