@@ -66,7 +66,8 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   /** Whether a call may be started: connected, and neither closing nor told that the server goes away. */
   get accepting(): boolean {
-    return this.#accepting
+    // The server may have ended it, which is only told when all is over.
+    return this.#accepting && !this.#transport!.isClosing()
   }
 
   get activeCalls(): number {
