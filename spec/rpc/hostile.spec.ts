@@ -279,6 +279,17 @@ describe('a hostile client', () => {
     expect(peer.frames.map(said)).toEqual(['1 UNAVAILABLE'])
   })
 
+  it.each<[string, Buffer, string[]]>([
+    ['cancels a stream', rawFrame(3, CANCEL, 0, uint32(1)), []],
+    ['breaks its rules', rawFrame(3, DATA, 0, Buffer.from([0x0a, 200])), ['3 INTERNAL']],
+  ])('that %s is given no more room for what was not taken of it', async (_what, last, answers) => {
+    const { port } = await serve({ windowLength: 100 })
+    const peer = await rawClient(port)
+    const lines = Array.from({ length: 20 }, () => rawFrame(3, DATA, 0, line('hello')))
+    peer.send(request(1, 'Send', { metadata: offer }), upload(3), ...lines, last)
+    expect(await upToSync(peer)).toEqual(['0 type 16', '1 OK', ...answers])
+  })
+
   it('leaves no timer behind, however it goes', async () => {
     using clock = new FakeClock()
     const { server, port } = await serve({ maxConnectionAgeMs: 60_000 })
