@@ -290,6 +290,30 @@ describe('a hostile client', () => {
     expect(await upToSync(peer)).toEqual(['0 type 16', '1 OK', ...answers])
   })
 
+  it('that has ended its side still gets its answers, if the server wants that', async () => {
+    const { server, port } = await serve({ halfOpen: true })
+    const peer = await rawClient(port)
+    const ended = rawFrame(5, DATA, REMOTE_CLOSED | NO_DATA)
+    peer.send(request(1, 'send_all', { metadata: offer }), upload(3), rawFrame(3, DATA, 0, line('hello')), upload(5))
+    peer.send(rawFrame(5, DATA, 0, line('hello')), ended)
+    await netUntil(() => running === 3)
+    peer.net.socket.end()
+    await netTurns(20)
+    expect([server.connections, running]).toEqual([1, 3])
+    release()
+    await peer.untilEnded()
+    // What has not come whole is no stream of messages.
+    expect(peer.frames.map(said).sort()).toEqual(['0 type 16', '1 OK', '3 CANCELLED', '5 OK'])
+    await netUntil(() => server.connections === 0)
+    // Without calls there is nothing to wait for.
+    const idle = await rawClient(port)
+    idle.send(request(1, 'Send'))
+    expect(said(await idle.next())).toBe('1 OK')
+    idle.net.socket.end()
+    await idle.untilEnded()
+    await netUntil(() => server.connections === 0)
+  })
+
   it('leaves no timer behind, however it goes', async () => {
     using clock = new FakeClock()
     const { server, port } = await serve({ maxConnectionAgeMs: 60_000 })
