@@ -164,6 +164,14 @@ describe('Waiter', () => {
     })
   })
 
+  it('of a signal that is over keeps nothing of those that came behind it', () => {
+    const { signal } = new AbortController()
+    const waits = [1, 2, 3].map(() => watchSignal(signal, { cancel() {} }))
+    for (const wait of waits) wait.forget()
+    expect(waits.flatMap(({ previous, next }) => [previous, next])).toEqual(Array(6).fill(undefined))
+    expect(listeners(signal)).toBe(0)
+  })
+
   describe('scope', () => {
     it('cancels with the reason of its signal', async () => {
       const controller = new AbortController()

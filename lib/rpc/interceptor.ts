@@ -15,9 +15,9 @@ export interface InterceptorHooks<C> {
    * called again, for another attempt; the responses of its stream come behind those that were handed on before.
    */
   readonly call?: Around<C> | undefined
-  /** Sees each request message, and returns what takes its place, or a promise of it. */
+  /** Sees each request message, and returns what takes its place, or a promise of it; `undefined` leaves it as it is. */
   readonly request?: ((message: any, context: C) => unknown) | undefined // oxlint-disable-line typescript/no-explicit-any -- any method's message
-  /** Sees each response message, and returns what takes its place, or a promise of it. */
+  /** Sees each response message, and returns what takes its place, or a promise of it; `undefined` leaves it as it is. */
   readonly response?: ((message: any, context: C) => unknown) | undefined // oxlint-disable-line typescript/no-explicit-any -- any method's message
 }
 
@@ -51,7 +51,14 @@ export function combine<C>(interceptors: readonly Interceptor<C>[]): Interceptor
 
 function toHooks<C>(interceptor: Interceptor<C>): InterceptorHooks<C> {
   if (typeof interceptor === 'function') return { call: interceptor }
-  if (typeof interceptor === 'object' && interceptor !== null) return interceptor
+  if (typeof interceptor === 'object' && interceptor !== null) {
+    const { call, request, response } = interceptor
+    return {
+      call: call?.bind(interceptor),
+      request: request?.bind(interceptor),
+      response: response?.bind(interceptor),
+    }
+  }
   throw new TypeError(`an interceptor is a function or an object, not ${typeof interceptor}`)
 }
 
@@ -72,10 +79,10 @@ async function runAround<C>(
 }
 
 function inTurn<C>(maps: readonly MessageMap<C>[]): MessageMap<C> | undefined {
-  if (maps.length < 2) return maps[0]
+  if (maps.length === 0) return undefined
   return async (message, context) => {
     let changed = message
-    for (const map of maps) changed = await map(changed, context)
+    for (const map of maps) changed = (await map(changed, context)) ?? changed
     return changed
   }
 }
