@@ -22,6 +22,8 @@ export interface ClientConnectionOptions {
   readonly windowLength: number
   /** Whether the extension is offered. */
   readonly extension: boolean
+  /** Of its calls; 1 by default. */
+  readonly firstId?: number
 }
 
 /** What a connection tells its owner. */
@@ -53,10 +55,12 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
   #lastReceived = 0
   #failure: Error | undefined
 
-  constructor({ windowLength, maxMessageLength, extension }: ClientConnectionOptions, events: ClientConnectionEvents) {
+  constructor(options: ClientConnectionOptions, events: ClientConnectionEvents) {
     super()
+    const { windowLength, maxMessageLength, extension, firstId = 1 } = options
     this.#events = events
     this.#wire = new ClientWire<ClientCall>(ourExtension(windowLength, maxMessageLength), extension, this, this)
+    this.#wire.skipTo(firstId)
     this.#reader = new FrameReader(this.#wire, maxMessageLength)
     this.#deadlines = new Deadlines<ClientCall>(
       () => this.#wire.calls.values(),

@@ -71,7 +71,6 @@ export class Link implements ClientConnectionEvents, Watched {
     // A peer that cannot be asked is at least noticed by the system.
     if (keepaliveMs < Infinity) this.#socket?.setKeepAlive?.(true, keepaliveMs)
     if (!this.#owner.keepsProcessAlive) this.#socket?.unref?.()
-    if (this.#options.keepaliveIdle) this.#keepalive.start()
   }
 
   /** To be called before a call is started while there is none. */

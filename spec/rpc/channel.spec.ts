@@ -2,7 +2,8 @@ import * as net from 'node:net'
 import { ConnectError, TimeoutError } from '../../lib/errors.ts'
 import { Channel } from '../../lib/rpc/channel.ts'
 import type { ChannelOptions } from '../../lib/rpc/channelOptions.ts'
-import type { RpcEndpoint } from '../../lib/rpc/dial.ts'
+import type { Dial, RpcEndpoint } from '../../lib/rpc/dial.ts'
+import { makeClient } from '../../lib/rpc/makeClient.ts'
 import type { RpcError } from '../../lib/rpc/rpcError.ts'
 import { RpcServer } from '../../lib/rpc/rpcServer.ts'
 import { Status } from '../../lib/rpc/status.ts'
@@ -468,6 +469,47 @@ describe('Channel', () => {
       expect(await channel.waitForState('ready')).toBe('ready')
     })
 
+    it('goes back to the first behind a connection that has lasted', async () => {
+      using clock = new FakeClock()
+      const servers = [await rawServer(), await rawServer()]
+      const endpoints = servers.map(({ port }) => ({ host: HOST, port }))
+      const { channel } = openChannel({ endpoints }, { lazy: false })
+      const peer = await servers[0]!.accepted()
+      await channel.waitForState('ready')
+      peer.net.socket.destroy()
+      await channel.waitForState('transientFailure')
+      await clock.advance(100)
+      const other = await servers[1]!.accepted()
+      await channel.waitForState('ready')
+      await clock.advance(1000)
+      other.net.socket.destroy()
+      await servers[0]!.accepted()
+      expect(await channel.waitForState('ready')).toBe('ready')
+    })
+
+    it('goes back to the first when all have failed', async () => {
+      using clock = new FakeClock()
+      const server = await rawServer()
+      const { createConnection } = await import('../../lib/endpoints/connect.ts')
+      const log: string[] = []
+      const first: Dial = (factory, options) => {
+        log.push('first')
+        return log.length > 1 ? fails() : createConnection(factory, { host: HOST, port: server.port, ...options })
+      }
+      const second: Dial = () => {
+        log.push('second')
+        return fails()
+      }
+      const { channel } = openChannel({ endpoints: [{ dial: first }, { dial: second }] }, { lazy: false })
+      const peer = await server.accepted()
+      await channel.waitForState('ready')
+      peer.net.socket.destroy()
+      await channel.waitForState('transientFailure')
+      await clock.advance(100)
+      await clock.advance(200)
+      expect(log).toEqual(['first', 'second', 'first', 'first', 'second'])
+    })
+
     it('says what each has failed with last', async () => {
       const ports = [await nobody(), await nobody()]
       const { client } = openChannel({ endpoints: ports.map((port) => ({ host: HOST, port })) })
@@ -921,6 +963,54 @@ describe('Channel', () => {
       expect([channel.activeCalls, channel.state]).toEqual([0, 'ready'])
       await clock.advance(1000)
       expect(channel.state).toBe('idle')
+    })
+
+    it('a listener may close the channel, and make calls, from inside', async () => {
+      let dialled = 0
+      const dial = () => (dialled++, fails())
+      const aborting = new Channel({ dial }, { onStateChange: (_, channel) => channel.abort() })
+      const failed = netError(makeClient(ReflectedChat, aborting).send(call))
+      expect(await failed).toMatchObject({ status: Status.UNAVAILABLE })
+      await aborting.close()
+      expect(dialled).toBe(0)
+
+      const server = await rawServer()
+      const responses: Promise<unknown>[] = []
+      const busy = new Channel(
+        { host: HOST, port: server.port },
+        {
+          onStateChange: (state, channel) => {
+            responses.push(makeClient(ReflectedChat, channel).send(call))
+            if (state === 'ready') void channel.close()
+          },
+        },
+      )
+      netDefer(() => busy.abort())
+      responses.push(makeClient(ReflectedChat, busy).send(call))
+      const peer = await server.accepted()
+      for (let i = 0; i < 3; i++) await answer(peer, i)
+      const outcomes = await Promise.allSettled(responses)
+      // That of 'shutdown' came too late.
+      expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected'])
+      await busy.close()
+      await peer.untilEnded()
+    })
+
+    it('a connection that comes when nobody wants it any more is closed', async () => {
+      const server = await rawServer()
+      const { createConnection } = await import('../../lib/endpoints/connect.ts')
+      let connect = (): void => {}
+      const { channel, states } = openChannel({
+        dial: (factory) =>
+          new Promise((resolve, reject) => {
+            connect = () => void createConnection(factory, { host: HOST, port: server.port }).then(resolve, reject)
+          }),
+      })
+      channel.connect()
+      await channel.close()
+      connect()
+      await (await server.accepted()).untilEnded()
+      expect(states).toEqual(['connecting', 'shutdown'])
     })
 
     it('a listener that throws is reported, and changes nothing', async () => {

@@ -4,10 +4,10 @@ import type { RpcEvent } from '../../lib/rpcEvents.ts'
 import { nextTurn } from '../../lib/wait.ts'
 import { ReflectedChat } from './chatServices.ts'
 import { collect, echoPair, later, type Item } from '../support/echoRpc.ts'
-import { netDefer, netError } from '../support/netTools.ts'
-import { HOST, line, nobody, openChannel } from '../support/rpcChannel.ts'
-import { DATA, HELLO, METADATA, OUR_OFFER, rawFrame, rawServer, REQUEST } from '../support/ttrpcPeer.ts'
-import { encodeRequest } from '../support/ttrpcRaw.ts'
+import { netDefer, netError, netTurns } from '../support/netTools.ts'
+import { HOST, line, nobody, openChannel, sent } from '../support/rpcChannel.ts'
+import { DATA, HELLO, METADATA, OUR_OFFER, rawFrame, rawServer, REQUEST, RESPONSE } from '../support/ttrpcPeer.ts'
+import { encodeRequest, encodeResponse } from '../support/ttrpcRaw.ts'
 
 /** Requests by hand, that log what is asked of them. */
 function logged(next: () => Promise<IteratorResult<Partial<Item>>>) {
@@ -145,6 +145,29 @@ describe('the requests of a call', () => {
       name: 'TypeError',
       message: 'test.Echo/Up takes an iterable of messages',
     })
+  })
+})
+
+describe('a stream that nobody takes from, and that a plain server fills', () => {
+  it.each(['is left', 'is given up', 'fails'])('holds up no other call any more when it %s', async (how) => {
+    const server = await rawServer()
+    const { client, channel } = openChannel({ host: HOST, port: server.port }, { windowLength: 100 })
+    const controller = new AbortController()
+    const stream = client.watch({ room: 'a' }, { signal: controller.signal })
+    const peer = await server.accepted()
+    const { id } = await peer.nextOf(REQUEST)
+    const failure = rawFrame(id, RESPONSE, 0, encodeResponse({ status: { code: Status.ABORTED, message: 'no more' } }))
+    // In one piece: behind the message nothing is read.
+    peer.send(Buffer.concat([rawFrame(id, DATA, 0, line('x'.repeat(200))), ...(how === 'fails' ? [failure] : [])]))
+    const response = client.send({ text: 'hello' })
+    const request = await peer.nextOf(REQUEST)
+    await netTurns(20)
+    peer.respond(request.id, sent(5))
+    await netTurns(20)
+    expect(how === 'fails' || channel.activeCalls === 2).toBe(true)
+    if (how === 'is left') await stream.return!()
+    if (how === 'is given up') controller.abort()
+    expect(await response).toEqual({ count: 5 })
   })
 })
 
