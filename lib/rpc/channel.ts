@@ -65,6 +65,7 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
   #idleTimer: Timer | undefined
   /** Aborts what has not ended by then. */
   #graceTimer: Timer | undefined
+  #graceEnds = Infinity
   #restedAt = 0
   #keepsProcessAlive: boolean
 
@@ -148,18 +149,17 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
 
   /**
    * Takes no more calls, lets those end that have begun, those included that wait for a connection, and resolves when
-   * all connections are gone. May be called again: the last `graceMs` counts. Cancelled, it goes on by itself.
+   * all connections are gone. May be called again: the earliest `graceMs` ends it. Cancelled, it goes on by itself.
    */
   close(options: ChannelCloseOptions = {}): Promise<void> {
-    const { graceMs } = options
-    if (graceMs !== undefined && !(graceMs >= 0)) {
-      return rejected(new RangeError(`graceMs must be a number of milliseconds, not ${graceMs}`))
-    }
+    const { graceMs = Infinity } = options
+    if (!(graceMs >= 0)) return rejected(new RangeError(`graceMs must be a number of milliseconds, not ${graceMs}`))
     const aborted = abortedOnEntry(options)
     this.#shutDown()
     if (aborted !== undefined) return rejected(aborted.reason)
     if (this.#isClosed) return DONE
-    if (graceMs !== undefined) {
+    if (clock.now() + graceMs < this.#graceEnds) {
+      this.#graceEnds = clock.now() + graceMs
       clock.clearTimeout(this.#graceTimer)
       this.#graceTimer = clock.setTimeout(() => this.abort(), graceMs, true)
     }

@@ -8,6 +8,7 @@ import { RpcServer } from '../../lib/rpc/rpcServer.ts'
 import { Status } from '../../lib/rpc/status.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
+import { setCurrentScope } from '../../lib/wait.ts'
 import { endpointFromString } from '../../lib/streams/endpointFromString.ts'
 import { Leftovers } from '../support/leftovers.ts'
 import { netDefer, netError, netProgram, netStop, netTurns, netUnixPath } from '../support/netTools.ts'
@@ -854,6 +855,28 @@ describe('Channel', () => {
       await closed
       expect(clock.pending).toBe(0)
       expect(await netError(channel.close({ graceMs: -1 }))).toBeInstanceOf(RangeError)
+    })
+
+    it('close({ graceMs }) goes by the earliest of several, and leaves nothing to the scope that it is called in', async () => {
+      using clock = new FakeClock()
+      const server = await rawServer()
+      const { client, channel } = openChannel({ host: HOST, port: server.port })
+      const response = netError(client.send(call))
+      await (await server.accepted()).nextOf(REQUEST)
+      const controller = new AbortController()
+      setCurrentScope(() => controller)
+      const left = netError(channel.close({ graceMs: 1000 }))
+      const reason = new Error('the scope has ended')
+      controller.abort(reason)
+      setCurrentScope(null)
+      expect(await left).toBe(reason)
+      const closed = [channel.close({ graceMs: 500 }), channel.close({ graceMs: 5000 })]
+      await clock.advance(499)
+      expect(channel.activeCalls).toBe(1)
+      await clock.advance(1)
+      expect(await response).toMatchObject({ status: Status.UNAVAILABLE })
+      await Promise.all(closed)
+      expect(clock.pending).toBe(0)
     })
 
     it('close() can be left, and goes on', async () => {

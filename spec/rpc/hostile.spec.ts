@@ -603,7 +603,7 @@ describe('a hostile client', () => {
 
 describe('a hostile server', () => {
   /** A client with the extension on, and the server's end. */
-  async function connected(options: ChannelOptions = {}, extended = true) {
+  async function connected(options: ChannelOptions = {}, extended = true, answer = OUR_OFFER) {
     const errors: unknown[] = []
     const server = await rawServer()
     const more = { onConnectionError: (error: unknown) => errors.push(error), ...options }
@@ -611,7 +611,7 @@ describe('a hostile server', () => {
     const first = opened.client.send(call)
     const peer = await server.accepted()
     const { id } = await peer.nextOf(REQUEST)
-    if (extended) peer.send(rawFrame(0, HELLO, 0, OUR_OFFER))
+    if (extended) peer.send(rawFrame(0, HELLO, 0, answer))
     peer.respond(id, sent(1))
     await first
     return { ...opened, server, peer, errors }
@@ -753,6 +753,20 @@ describe('a hostile server', () => {
       expect((await settled).map(({ status }) => status)).toHaveLength(5)
       expect(errors).toEqual([])
     }
+  })
+
+  it('that fills a stream, and says that it never saw it, is still listened to', async () => {
+    const { client, peer } = await connected({ windowLength: 100 }, true, '1;goaway;window=1000')
+    const kept = client.send(call)
+    const { id } = await peer.nextOf(REQUEST)
+    const stream = client.watch({ room: 'a' })
+    const watched = await peer.nextOf(REQUEST)
+    peer.send(rawFrame(watched.id, DATA, 0, line('x'.repeat(200))), rawFrame(0, GOAWAY, 0, uint32(id)))
+    await netTurns(20)
+    peer.respond(id, sent(5))
+    expect(await kept).toEqual({ count: 5 })
+    expect((await stream.next()).value).toMatchObject({ text: 'x'.repeat(200) })
+    expect(await netError(stream.next())).toMatchObject({ status: Status.UNAVAILABLE })
   })
 
   it('that never answers is left at the deadline, and told', async () => {
