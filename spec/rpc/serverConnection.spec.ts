@@ -1,5 +1,5 @@
 import { InvalidStateError } from '../../lib/errors.ts'
-import { connect, Pushable, RpcError, RpcServer, Status, type CallContext } from '../../lib/rpc/index.ts'
+import { Pushable, RpcError, RpcServer, Status, type CallContext } from '../../lib/rpc/index.ts'
 import { memoryClient } from '../../lib/testing/memoryClient.ts'
 import { collect, Echo, echo, echoPair, later, type Item } from '../support/echoRpc.ts'
 import { netDefer, netTurns } from '../support/netTools.ts'
@@ -97,33 +97,6 @@ describe('ServerConnection', () => {
       expect(made).toBeLessThan(10)
     },
   )
-
-  it.each([true, false])('lets others have their turn while it streams (extension: %s)', async (extension) => {
-    let inTurn = 0
-    let most = 0
-    const turn = (): void => {
-      most = Math.max(most, inTurn)
-      inTurn = 0
-    }
-    const server = new RpcServer().add(Echo, {
-      ...echo,
-      async *down({ count }) {
-        for (let made = 0; made < count; made++) {
-          if (inTurn++ === 0) setImmediate(turn)
-          yield {}
-        }
-      },
-    })
-    netDefer(() => server.forceShutdown())
-    await server.listen('tcp://127.0.0.1:0')
-    // No window stops it, nor what the system takes at once.
-    const client = await connect(Echo, { ...server.address, extension, windowLength: 16 * 1024 * 1024 })
-    netDefer(() => client.$channel.abort())
-    await client.one({})
-    expect(await collect(client.down({ count: 50_000 }))).toHaveLength(50_000)
-    expect(most).toBeGreaterThan(100)
-    expect(most).toBeLessThan(1000)
-  })
 
   it('refuses headers behind the first message', async () => {
     const { client, errors } = await echoPair({
