@@ -5,19 +5,19 @@
  *       "chat.v1.Chat/Watch": [{ "text": "one" }, { "text": "two" }, { "$error": { "status": "ABORTED", "message": "…" } }] }
  */
 import protobufjs from 'protobufjs'
-import { readFileSync } from 'node:fs'
 import type { AnyMethod, Methods } from '../rpc/method.ts'
 import { RpcError, type DetailInit } from '../rpc/rpcError.ts'
 import type { Service } from '../rpc/service.ts'
 import { Status } from '../rpc/status.ts'
 import { messageFromValue } from './messageJson.ts'
+import { readJson } from './readJson.ts'
 
 /** What a method answers: messages, and errors that end it. */
 export type Answers = ReadonlyMap<string, readonly (object | RpcError)[]>
 
 /** Reads the file, and throws for what it says of methods and messages that there are not. */
 export function readAnswers(file: string, services: readonly Service<Methods>[], root: protobufjs.Root): Answers {
-  const given = parse(readFileSync(file, 'utf8'), file)
+  const given = readJson(file) as object
   const methods = new Map(services.flatMap((each) => Object.values(each.methods)).map((each) => [each.path, each]))
   return new Map(
     Object.entries(given).map(([path, value]) => {
@@ -28,14 +28,6 @@ export function readAnswers(file: string, services: readonly Service<Methods>[],
       return [path, values.map((each: unknown) => answerOf(each, method, root, `${file}: the answer of ${path}`))]
     }),
   )
-}
-
-function parse(text: string, file: string): Readonly<Record<string, unknown>> {
-  try {
-    return JSON.parse(text) as Readonly<Record<string, unknown>>
-  } catch (error) {
-    throw new Error(`${file} is no JSON: ${(error as Error).message}`, { cause: error })
-  }
 }
 
 function answerOf(value: unknown, method: AnyMethod, root: protobufjs.Root, what: string): object {
