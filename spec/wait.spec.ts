@@ -1,7 +1,19 @@
 import { getEventListeners } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { TimeoutError } from '../lib/errors.ts'
-import { abortedOnEntry, DONE, handled, nextTurn, rejected, setCurrentScope, Waiter, WaitList } from '../lib/wait.ts'
-import type { WaitOptions } from '../lib/wait.ts'
+import {
+  abortedOnEntry,
+  DONE,
+  handled,
+  nextTurn,
+  rejected,
+  setCurrentScope,
+  Waiter,
+  WaitList,
+  watchSignal,
+  type WaitOptions,
+} from '../lib/wait.ts'
 import { buildIfMissing, runModule } from './support/builtPackage.ts'
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length
@@ -150,6 +162,14 @@ describe('Waiter', () => {
       expect(most).toBe(1)
       expect(listeners(signal)).toBe(0)
     })
+  })
+
+  it('of a signal that is over keeps nothing of those that came behind it', () => {
+    const { signal } = new AbortController()
+    const waits = [1, 2, 3].map(() => watchSignal(signal, { cancel() {} }))
+    for (const wait of waits) wait.forget()
+    expect(waits.flatMap(({ previous, next }) => [previous, next])).toEqual(Array(6).fill(undefined))
+    expect(listeners(signal)).toBe(0)
   })
 
   describe('scope', () => {
@@ -421,6 +441,64 @@ describe('abortedOnEntry', () => {
     expect(abortedOnEntry(undefined)).toBe(aborted)
     expect(abortedOnEntry({ signal: open })).toBe(aborted)
     expect(abortedOnEntry({ scope: { signal: open } })).toBeUndefined()
+  })
+})
+
+describe('watchSignal', () => {
+  const log: string[] = []
+  const named = (name: string, then = (): void => {}) => ({
+    cancel: (reason: unknown) => {
+      log.push(`${name} ${String(reason)}`)
+      then()
+    },
+  })
+  beforeEach(() => void log.splice(0))
+
+  it('tells those that wait, in order, and no others', () => {
+    const controller = new AbortController()
+    const { signal } = controller
+    const waits = ['a', 'b', 'c', 'd', 'e'].map((name) => watchSignal(signal, named(name)))
+    for (const i of [2, 0, 4, 4]) waits[i]!.forget()
+    watchSignal(signal, named('f'))
+    expect(listeners(signal)).toBe(1)
+    controller.abort('enough')
+    expect(log).toEqual(['b enough', 'd enough', 'f enough'])
+    expect(listeners(signal)).toBe(0)
+  })
+
+  it('does not tell one that another has ended', () => {
+    const controller = new AbortController()
+    const first = named('first', () => second.forget())
+    watchSignal(controller.signal, first)
+    const second = watchSignal(controller.signal, named('second'))
+    watchSignal(controller.signal, named('third'))
+    controller.abort('enough')
+    expect(log).toEqual(['first enough', 'third enough'])
+  })
+
+  it('holds nothing by one that is over of those that came behind it', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const { signal } = new AbortController()
+    let last = watchSignal(signal, named('0'))
+    const kept = last
+    const gone = ((): WeakRef<object>[] =>
+      Array.from({ length: 10 }, () => {
+        const target = named('gone')
+        const next = watchSignal(signal, target)
+        last.forget()
+        last = next
+        return new WeakRef(target)
+      }))()
+    last.forget()
+    last = kept
+    for (let i = 0; i < 3; i++) {
+      await nextTurn()
+      collect()
+    }
+    kept.forget()
+    expect(gone.filter((each) => each.deref() !== undefined)).toEqual([])
+    expect(listeners(signal)).toBe(0)
   })
 })
 

@@ -44,8 +44,6 @@ import { Subchannel, type SubchannelOwner, type SubchannelState } from './subcha
 export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposable {
   readonly #options: ChannelOptions
   readonly #settings: ChannelSettings
-  /** Of calls that do not say so themselves. */
-  readonly #timeoutMs: number
   readonly #subchannels: readonly Subchannel[]
   readonly #queue: CallQueue
   readonly #retries: Retries
@@ -65,6 +63,9 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
   /** Nothing is left. */
   #isClosed = false
   #idleTimer: Timer | undefined
+  /** Aborts what has not ended by then. */
+  #graceTimer: Timer | undefined
+  #graceEnds = Infinity
   #restedAt = 0
   #keepsProcessAlive: boolean
 
@@ -72,14 +73,15 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
   constructor(target: RpcEndpoint | RpcEndpoints, options: ChannelOptions = {}) {
     const dialers = dialersOf(target)
     this.#options = options
-    const settings = channelSettings(options)
-    this.#settings = settings
-    this.#timeoutMs = settings.timeoutMs
+    const settings = (this.#settings = channelSettings(options))
     this.#keepsProcessAlive = options.keepProcessAlive ?? false
     const groups = settings.roundRobin ? dialers.map((dialer) => [dialer]) : [dialers]
     this.#subchannels = groups.map((group) => new Subchannel(group, settings.subchannel, this))
     this.#last = this.#subchannels[0]!
-    this.#queue = new CallQueue((call) => call.fail(this.#late(call)))
+    this.#queue = new CallQueue((call) => {
+      call.fail(this.#late(call))
+      this.#wantsLess()
+    })
     this.#retries = new Retries(options.retry ?? {}, (call) => this.#startAgain(call))
     if (!settings.lazy) this.#connectAll()
   }
@@ -147,20 +149,19 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
 
   /**
    * Takes no more calls, lets those end that have begun, those included that wait for a connection, and resolves when
-   * all connections are gone. May be called again. Cancelled, it goes on by itself.
+   * all connections are gone. May be called again: the earliest `graceMs` ends it. Cancelled, it goes on by itself.
    */
   close(options: ChannelCloseOptions = {}): Promise<void> {
-    const { graceMs } = options
-    if (graceMs !== undefined && !(graceMs >= 0)) {
-      return rejected(new RangeError(`graceMs must be a number of milliseconds, not ${graceMs}`))
-    }
+    const { graceMs = Infinity } = options
+    if (!(graceMs >= 0)) return rejected(new RangeError(`graceMs must be a number of milliseconds, not ${graceMs}`))
     const aborted = abortedOnEntry(options)
     this.#shutDown()
     if (aborted !== undefined) return rejected(aborted.reason)
     if (this.#isClosed) return DONE
-    if (graceMs !== undefined) {
-      const late = clock.setTimeout(() => this.abort(), graceMs, true)
-      void this.#closedWaiters.wait(undefined, () => 'close').then(() => clock.clearTimeout(late))
+    if (clock.now() + graceMs < this.#graceEnds) {
+      this.#graceEnds = clock.now() + graceMs
+      clock.clearTimeout(this.#graceTimer)
+      this.#graceTimer = clock.setTimeout(() => this.abort(), graceMs, true)
     }
     return this.#closedWaiters.wait(options, () => `close of a channel with ${this.activeCalls} calls`)
   }
@@ -183,9 +184,10 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
 
   /** Begins a call, now or as soon as there is a connection; whatever becomes of it, the call is told. */
   call(method: ClientMethod, request: unknown, options: CallOptions | undefined): ClientCall {
-    const call = new ClientCall(method, request, options, options?.timeoutMs ?? this.#timeoutMs, this)
+    const call = new ClientCall(method, request, options, options?.timeoutMs ?? this.#settings.timeoutMs, this)
     const hot = this.#hot
     if (hot !== undefined && hot.accepting && !call.done) hot.start(call)
+    else if (this.#closing) call.fail(this.#closedError(call))
     else if (!call.done) this.#startSlowly(call, false)
     return call
   }
@@ -227,7 +229,6 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
   }
 
   #enqueue(call: ClientCall, patient: boolean): void {
-    if (this.#closing && !patient) return call.fail(this.#closedError(call))
     if (this.state === 'transientFailure' && !patient && call.options?.waitForReady !== true)
       return call.fail(this.#unavailable(call))
     const { maxQueuedCalls } = this.#settings
@@ -240,11 +241,11 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
   }
 
   #startAgain(call: ClientCall): void {
-    if (call.done) this.#wantsLess()
-    else {
+    if (!call.done) {
       call.refreshTimeout()
       this.#startSlowly(call, true)
     }
+    if (call.done) this.#wantsLess()
   }
 
   // --- for the subchannels
@@ -257,7 +258,7 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
     if (this.awaitsConnection) return true
     if (this.#closing) return false
     if (!this.#settings.lazy) return true
-    return this.#settings.roundRobin && this.#subchannels.some(({ state }) => state === 'ready')
+    return this.#settings.roundRobin && this.#subchannels.some(({ link }) => link !== undefined)
   }
 
   get keepsProcessAlive(): boolean {
@@ -291,11 +292,10 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
     for (const subchannel of this.#subchannels) subchannel.connect()
   }
 
-  /** The best state of all. */
+  /** The best state of all: one that rests may yet be tried. */
   #together(): SubchannelState {
     const states = this.#subchannels.map(({ state }) => state)
-    const best = (['ready', 'connecting', 'transientFailure'] as const).find((state) => states.includes(state))
-    return best ?? 'idle'
+    return (['ready', 'connecting', 'idle'] as const).find((state) => states.includes(state)) ?? 'transientFailure'
   }
 
   #changed(state: ChannelState): void {
@@ -310,9 +310,8 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
     this.#readyWaiters.resolveAll()
     this.#patientWaiters.resolveAll()
     for (const call of this.#queue.take()) this.#startAgain(call)
-    if (this.activeCalls > 0 || this.#idleTimer !== undefined) return
     this.#restedAt = clock.now()
-    this.#awaitIdle(this.#settings.idleTimeoutMs)
+    if (this.activeCalls === 0 && this.#idleTimer === undefined) this.#awaitIdle(this.#settings.idleTimeoutMs)
   }
 
   /** All endpoints have failed. */
@@ -343,8 +342,8 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
 
   #lookIdle(): void {
     this.#idleTimer = undefined
-    // Set again when the last of them ends.
-    if (this.activeCalls > 0 || this.#closing) return
+    // Set again when the last of them ends, and when there is a connection.
+    if (this.activeCalls > 0 || this.awaitsConnection || this.#closing) return
     const leftMs = this.#restedAt + this.#settings.idleTimeoutMs - clock.now()
     if (leftMs > 0) this.#awaitIdle(leftMs)
     else for (const subchannel of this.#subchannels) subchannel.close()
@@ -371,6 +370,7 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
     for (const subchannel of this.#subchannels) if (subchannel.state !== 'idle') subchannel.close()
     if (this.#isClosed || this.#subchannels.some(({ links }) => links.length > 0)) return
     this.#isClosed = true
+    clock.clearTimeout(this.#graceTimer)
     this.#closedWaiters.resolveAll()
   }
 

@@ -13,9 +13,15 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined
   /** Sent with the request. */
   readonly metadata?: MetadataInit | undefined
-  /** Called with the server's header when it comes, before the first response, where there is one. */
+  /**
+   * Called with the server's header when it comes, before the first response, where there is one. Behind it the call is
+   * not tried again. What it throws is the call's error.
+   */
   readonly onHeader?: ((header: Metadata) => void) | undefined
-  /** Called with the server's trailer once the call has ended, well or not, where there is one. */
+  /**
+   * Called with the server's trailer right before the call ends, well or not, where there is one. What it throws is the
+   * call's error.
+   */
   readonly onTrailer?: ((trailer: Metadata) => void) | undefined
   /** Waits for a connection instead of failing with UNAVAILABLE while there is none. */
   readonly waitForReady?: boolean | undefined

@@ -13,6 +13,7 @@ import type { ClientMethod } from './clientMethod.ts'
 import type { ClientStream } from './clientWire.ts'
 import { encodeMetadata, type KeyValues } from './envelope.ts'
 import { NOTHING } from './frame.ts'
+import { iteratorOf, leave, leaveUnused } from './iteratorOf.ts'
 import { MessageQueue } from './messageQueue.ts'
 import { Metadata, metadataPairs } from './metadata.ts'
 import { RpcError } from './rpcError.ts'
@@ -31,6 +32,7 @@ export interface CallOwner {
 }
 
 const ignore = (): void => {}
+const ENDED = {}
 
 export class ClientCall implements ClientStream {
   id = 0
@@ -59,7 +61,8 @@ export class ClientCall implements ClientStream {
   #reject: (error: unknown) => void = ignore
   #signalWait: SignalWait | undefined = undefined
   #scopeWait: SignalWait | undefined = undefined
-  #requests: Pick<AsyncIterator<unknown>, 'return'> | undefined = undefined
+  #requests: Pick<AsyncIterator<unknown> | Iterator<unknown>, 'return'> | undefined = undefined
+  /** Something that the server has sent was given out. */
   #used = false
   /** When it was begun, if anybody wants to know. */
   readonly #began: number
@@ -115,25 +118,23 @@ export class ClientCall implements ClientStream {
 
   /** The call's messages; asked for once. */
   takeRequests(): AsyncIterator<unknown> | Iterator<unknown> {
-    const source = this.request as AsyncIterable<unknown> | Iterable<unknown>
-    let iterator: AsyncIterator<unknown> | Iterator<unknown>
-    if (source !== null && typeof source === 'object' && Symbol.asyncIterator in source) {
-      iterator = source[Symbol.asyncIterator]()
-    } else if (typeof source === 'object' && source !== null && Symbol.iterator in source) {
-      iterator = source[Symbol.iterator]()
-    } else {
-      throw new TypeError(`${this.method.method.path} takes an iterable of messages`)
-    }
-    this.#requests = iterator as AsyncIterator<unknown>
+    const iterator = iteratorOf(this.request)
+    if (iterator === undefined) throw new TypeError(`${this.method.method.path} takes an iterable of messages`)
+    this.#requests = iterator
     return iterator
   }
 
+  /** They have come to their end, or failed: they need not be told that nobody takes them any more. */
+  requestsEnded(): void {
+    this.#requests = ENDED
+  }
+
   /** Gives the call up, for a reason that is only made if it is not done yet. */
-  giveUp(status: Status, reason: () => unknown): void {
+  giveUp(status: Status, reason: () => unknown, outcome?: Status): void {
     if (this.done) return
     if (this.connection === undefined) this.#owner.givenUp(this)
     else this.connection.cancel(this, status)
-    this.fail(reason())
+    this.fail(reason(), outcome)
   }
 
   /** The signal has aborted. */
@@ -148,10 +149,13 @@ export class ClientCall implements ClientStream {
 
   // --- from the connection
 
-  /** The call has failed: it may be begun again on another connection. */
-  lose(error: RpcError, unprocessed: boolean): void {
+  /** The call has failed: it may be begun again. If not, the caller is told, also of what has come with the error. */
+  lose(error: RpcError, unprocessed: boolean, header?: KeyValues, trailer?: KeyValues): void {
     this.connection = undefined
-    if (!this.done && !this.#owner.takeOver(this, error, unprocessed)) this.fail(error)
+    if (this.done || this.#owner.takeOver(this, error, unprocessed)) return
+    this.headers(header)
+    this.trailers(trailer)
+    this.fail(error)
   }
 
   /** The response of a call with one. */
@@ -174,11 +178,11 @@ export class ClientCall implements ClientStream {
     this.responses!.end()
   }
 
-  /** The end, with an error. */
-  fail(error: unknown): void {
+  /** The end, with an error. `outcome` is what it counts as. */
+  fail(error: unknown, outcome?: Status): void {
     if (this.done) return
     if (error instanceof RpcError) this.#end(error.status, error.peer)
-    else this.#end(Status.UNKNOWN)
+    else this.#end(outcome ?? Status.UNKNOWN)
     if (this.responses !== undefined) return this.responses.fail(error)
     this.promise!.catch(ignore)
     this.#reject(error)
@@ -195,6 +199,7 @@ export class ClientCall implements ClientStream {
 
   #tell(listener: ((metadata: Metadata) => void) | undefined, pairs: KeyValues): void {
     if (listener === undefined || this.done) return
+    this.#used = true
     try {
       listener(new Metadata(pairs))
     } catch (error) {
@@ -207,12 +212,12 @@ export class ClientCall implements ClientStream {
     const signal = options?.signal
     const scope = scopeOf(options)?.signal
     if (signal?.aborted) return this.cancel(signal.reason)
-    if (scope?.aborted) return this.fail(scope.reason)
+    if (scope?.aborted) return this.fail(scope.reason, Status.CANCELLED)
     if (signal !== undefined) this.#signalWait = watchSignal(signal, this)
     if (scope !== undefined) {
       // A scope wants its own reason back.
       this.#scopeWait = watchSignal(scope, {
-        cancel: (reason) => this.giveUp(Status.CANCELLED, () => reason),
+        cancel: (reason) => this.giveUp(Status.CANCELLED, () => reason, Status.CANCELLED),
       })
     }
   }
@@ -224,9 +229,10 @@ export class ClientCall implements ClientStream {
     this.wake?.()
     this.#signalWait?.forget()
     this.#scopeWait?.forget()
+    if (!this.method.method.requestStream) return
     // What makes the messages is to know that nobody takes them any more.
     const requests = this.#requests
-    if (requests !== undefined) void leave(requests)
+    void (requests === undefined ? leaveUnused(this.request) : leave(requests))
   }
 
   #publish(status: Status, peer: string | undefined): void {
@@ -237,13 +243,5 @@ export class ClientCall implements ClientStream {
   #error(status: Status, message: string, cause?: unknown): RpcError {
     const { path } = this.method.method
     return new RpcError(status, message, [], { path, peer: this.connection?.peer, cause })
-  }
-}
-
-async function leave(iterator: Pick<AsyncIterator<unknown>, 'return'>): Promise<void> {
-  try {
-    await iterator.return?.()
-  } catch {
-    // The call has its outcome; nobody is left to be told.
   }
 }

@@ -66,7 +66,8 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   /** Whether a call may be started: connected, and neither closing nor told that the server goes away. */
   get accepting(): boolean {
-    return this.#accepting
+    // The server may have ended it, which is only told when all is over.
+    return this.#accepting && !this.#transport!.isClosing()
   }
 
   get activeCalls(): number {
@@ -199,17 +200,18 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
   }
 
   responded(call: ClientCall, response: ResponseEnvelope, bytes: Uint8Array): void {
-    const { code, payloadStart, payloadEnd, hasPayload } = response
-    if (response.header !== undefined || response.trailer !== undefined) {
-      call.headers(response.header)
-      call.trailers(response.trailer)
-    }
+    const { code, payloadStart, payloadEnd, hasPayload, header, trailer } = response
     if (code !== 0) {
       this.#forgotten(call)
-      const { message, details = [], trailer } = response
+      const { message, details = [] } = response
       const { peer } = this
       const { path } = call.method.method
-      return call.lose(new RpcError(code as Status, message, details, { path, peer, metadata: trailer }), false)
+      const error = new RpcError(code as Status, message, details, { path, peer, metadata: trailer })
+      return call.lose(error, false, header, trailer)
+    }
+    if (header !== undefined || trailer !== undefined) {
+      call.headers(header)
+      call.trailers(trailer)
     }
     const { responseStream } = call.method.method
     if (responseStream && !hasPayload) return this.responsesEnded(call)
@@ -265,6 +267,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
   goingAway(reason: string, unprocessed: readonly ClientCall[]): void {
     this.#drain(reason)
     for (const call of unprocessed) {
+      this.#inflow.forget(call)
       call.lose(this.#error(call, Status.UNAVAILABLE, `the server goes away: ${reason}`), true)
     }
     this.#closeWhenDone()
@@ -284,17 +287,25 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
     try {
       const requests = call.takeRequests()
       for (;;) {
-        const { done, value } = await requests.next()
+        let next: IteratorResult<unknown>
+        try {
+          next = await requests.next()
+        } catch (error) {
+          call.requestsEnded()
+          throw error
+        }
         if (call.done) return
-        if (done) break
-        this.#wire.send(call, value)
+        if (next.done === true) {
+          call.requestsEnded()
+          return this.#wire.end(call)
+        }
+        this.#wire.send(call, next.value)
         while (this.#writingPaused || !call.window!.maySend) {
           await new Promise<void>((resolve) => (call.wake = resolve))
           call.wake = undefined
           if (call.done) return
         }
       }
-      this.#wire.end(call)
     } catch (error) {
       call.giveUp(Status.CANCELLED, () => (error instanceof RpcError ? this.#named(call, error) : error))
     }

@@ -94,6 +94,8 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
   readonly #envelope = new ResponseEnvelope()
   readonly #request = new RequestEncoder()
   readonly #data = new DataEncoder()
+  /** Calls that were given up before it was known how to tell the server. */
+  readonly #untold: { readonly id: number; readonly open: boolean; readonly status: Status }[] = []
   #nextId = 1
 
   /** With `offer` the first Request asks whether the server knows of the extension. */
@@ -123,7 +125,10 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
 
   frameReceived(id: number, type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.extension === undefined) {
-      this.#negotiate(type === FrameType.HELLO && id === 0 ? readText(bytes, start, end) : '')
+      this.#negotiate(
+        type === FrameType.HELLO && id === 0 ? readText(bytes, start, end) : '',
+        isFinal(type, flags) ? id : 0,
+      )
       if (type === FrameType.HELLO) return
     }
     if (type === FrameType.RESPONSE) this.#response(id, bytes, start, end)
@@ -150,13 +155,15 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
     return false
   }
 
-  #negotiate(hello: string): void {
+  /** `endedId` is the call that the first frame ends, 0 for none. */
+  #negotiate(hello: string, endedId: number): void {
     const theirs = parseExtension(hello)
     this.extension = theirs === undefined ? null : agree(this.#ours, theirs)
     if (this.extension !== null) {
       this.#request.maxLength = this.#data.maxLength = this.extension.maxDataLength
       for (const call of this.calls.values()) call.window?.limit(this.extension.window)
     }
+    for (const { id, open, status } of this.#untold.splice(0)) if (id !== endedId) this.#tell(id, open, status)
     this.#events.negotiated()
   }
 
@@ -267,17 +274,27 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
   end(call: C): void {
     if (!call.open) return
     call.open = false
-    this.#frame(call.id, FrameType.DATA, Flag.REMOTE_CLOSED | Flag.NO_DATA, NOTHING)
+    this.#end(call.id)
+  }
+
+  #end(id: number): void {
+    this.#frame(id, FrameType.DATA, Flag.REMOTE_CLOSED | Flag.NO_DATA, NOTHING)
   }
 
   /**
-   * Gives a call up. A server that knows of the extension is told why. A plain one cannot be told more than that no more
-   * messages come; it goes on until the deadline, and its answer is dropped.
+   * Gives a call up. A server that knows of the extension is told why, as soon as it is known that it does. A plain one
+   * cannot be told more than that no more messages come; it goes on until the deadline, and its answer is dropped.
    */
   cancel(call: C, status: Status): void {
-    if (this.can('cancel')) this.#frame(call.id, FrameType.CANCEL, 0, uint32(status))
-    else this.end(call)
+    const { id, open } = call
     this.forget(call)
+    if (this.extension === undefined) this.#untold.push({ id, open, status })
+    else this.#tell(id, open, status)
+  }
+
+  #tell(id: number, open: boolean, status: Status): void {
+    if (this.can('cancel')) this.#frame(id, FrameType.CANCEL, 0, uint32(status))
+    else if (open) this.#end(id)
   }
 
   /** So many bytes were taken from the call's responses: the server may send as many more. */

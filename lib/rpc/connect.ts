@@ -39,19 +39,17 @@ export async function connect<S extends Service<any>>(
   // Before there is a channel: it throws for what is no interceptor.
   const combined = combine(interceptors ?? [])
   const channel = new Channel(target, channelOptions)
-  if (options.lazy !== true) {
-    try {
-      await channel.ready({ signal, scope })
-    } catch (error) {
-      channel.abort()
-      throw error
-    }
+  try {
+    const client = makeClient(service, channel, combined)
+    if (options.lazy !== true) await channel.ready({ signal, scope })
+    return Object.assign(client, {
+      $channel: channel,
+      [Symbol.asyncDispose]: () => channel.close(),
+    }) as ConnectedClient<S>
+  } catch (error) {
+    channel.abort()
+    throw error
   }
-  const client = makeClient(service, channel, combined)
-  return Object.assign(client, {
-    $channel: channel,
-    [Symbol.asyncDispose]: () => channel.close(),
-  }) as ConnectedClient<S>
 }
 
 /** A client of another service on a channel that there is. */

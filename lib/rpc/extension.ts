@@ -11,6 +11,8 @@ const VERSION = '1'
 /** No end may take less in a frame. */
 const LEAST_DATA_LENGTH = 1024
 const MOST = 2 ** 32 - 1
+/** A peer could make us take millions of names apart. */
+const LONGEST_OFFER = 1024
 
 const FEATURES = ['cancel', 'window', 'ping', 'goaway', 'trailers', 'large'] as const
 export type Feature = (typeof FEATURES)[number]
@@ -60,6 +62,7 @@ export function formatExtension({ features, window, maxDataLength }: Extension):
 
 /** `undefined` for what is none of version 1, or makes no sense. */
 export function parseExtension(text: string): Extension | undefined {
+  if (text.length > LONGEST_OFFER) return undefined
   const [version, features = '', ...parameters] = text.split(';')
   if (version !== VERSION) return undefined
   const values = new Map(

@@ -1,7 +1,11 @@
 /** Calls of a client with interceptors around them. */
 import type { CallOptions } from './client.ts'
 import type { ClientMethod } from './clientMethod.ts'
+import { clock } from '../clock.ts'
+import { InvalidStateError } from '../errors.ts'
+import { rejected } from '../wait.ts'
 import { mapped, type Interceptors } from './interceptor.ts'
+import { leave } from './iteratorOf.ts'
 import type { Caller } from './makeClient.ts'
 import { Metadata } from './metadata.ts'
 import type { AnyMethod } from './method.ts'
@@ -24,8 +28,11 @@ export class ClientContext implements ClientCallContext {
   readonly definition: AnyMethod
   readonly metadata: Metadata
   readonly options: CallOptions
+  readonly #expires: number | undefined
 
   constructor({ method }: ClientMethod, options: CallOptions = {}) {
+    const { timeoutMs } = options
+    this.#expires = timeoutMs === undefined ? undefined : clock.now() + timeoutMs
     this.definition = method
     this.metadata = new Metadata(options.metadata)
     this.options = options
@@ -39,9 +46,11 @@ export class ClientContext implements ClientCallContext {
     return this.definition.name
   }
 
-  /** For one attempt. */
+  /** For one attempt: what is left of the time, which is for all of them. */
   get callOptions(): CallOptions {
-    return { ...this.options, metadata: this.metadata }
+    const { options, metadata } = this
+    if (this.#expires === undefined) return { ...options, metadata }
+    return { ...options, metadata, timeoutMs: Math.max(0, this.#expires - clock.now()) }
   }
 }
 
@@ -82,6 +91,7 @@ export function interceptedStream(
   const context = new ClientContext(method, options)
   const core = async (): Promise<undefined> => {
     const input = await mappedRequest(context, interceptors, request)
+    if (stream.left) return
     const { responses } = caller.call(method, input, context.callOptions)
     const map = interceptors.response
     await stream.through(map === undefined ? responses! : mapped(responses!, map, context))
@@ -92,60 +102,60 @@ export function interceptedStream(
 
 type Responses = AsyncIterator<unknown, unknown, undefined>
 
+/** One call that the interceptors have begun. */
+interface Attempt {
+  readonly responses: Responses
+  readonly end: () => void
+  readonly fail: (error: unknown) => void
+}
+
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
+/** What the caller takes from: the responses of one attempt after the other, then the outcome of the interceptors. */
 class InterceptedStream implements AsyncIterableIterator<unknown, undefined, undefined>, AsyncDisposable {
   /** All that the interceptors do. */
   #outcome!: Promise<unknown>
-  /** The call has begun; or it never will. */
-  readonly #begun: Promise<Responses | undefined>
-  #begin!: (responses: Responses | undefined) => void
-  #end: (() => void) | undefined
-  #fail: ((error: unknown) => void) | undefined
-  #left = false
+  #settled = false
+  /** Those whose end was not handed on; the first is the one that is taken from. */
+  readonly #attempts: Attempt[] = []
+  /** Ends the wait for another attempt. */
+  #wake: (() => void) | undefined
+  #waiting = false
+  #told = false
 
-  constructor() {
-    this.#begun = new Promise((resolve) => (this.#begin = resolve))
-  }
+  /** Nobody takes any more. */
+  left = false
 
   run(outcome: Promise<unknown>): void {
     this.#outcome = outcome
-    const never = (): void => this.#begin(undefined)
-    outcome.then(never, never)
+    outcome.then(
+      () => this.#settle(),
+      () => {
+        this.#settle()
+        this.#leaveAll()
+      },
+    )
   }
 
   /** Hands the responses to the caller; resolves at their end. */
   through(responses: Responses): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#end = resolve
-      this.#fail = reject
-      this.#begin(responses)
-      if (this.#left) void this.return()
+    return new Promise((end, fail) => {
+      this.#attempts.push({ responses, end, fail })
+      this.#wake?.()
     })
   }
 
-  async next(): Promise<IteratorResult<unknown, undefined>> {
-    const responses = this.#left ? undefined : await this.#begun
-    if (responses === undefined) return this.#finished()
-    let result: IteratorResult<unknown>
-    try {
-      result = await responses.next()
-    } catch (error) {
-      this.#fail!(error)
-      return this.#finished()
-    }
-    if (result.done !== true) return result
-    this.#end!()
-    return this.#finished()
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#waiting) return rejected(new InvalidStateError('next() while another next() is waiting'))
+    this.#waiting = true
+    return this.#next()
   }
 
-  async return(): Promise<IteratorReturnResult<undefined>> {
-    this.#left = true
-    if (this.#end === undefined) return END
-    const responses = await this.#begun
-    await responses?.return?.()
-    this.#end()
-    return END
+  return(): Promise<IteratorReturnResult<undefined>> {
+    this.left = true
+    this.#wake?.()
+    this.#leaveAll()
+    return Promise.resolve(END)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -156,11 +166,48 @@ class InterceptedStream implements AsyncIterableIterator<unknown, undefined, und
     return this
   }
 
+  async #next(): Promise<IteratorResult<unknown, undefined>> {
+    try {
+      while (!this.left) {
+        const attempt = this.#attempts[0]
+        if (attempt === undefined) {
+          if (this.#settled) break
+          await new Promise<void>((resolve) => (this.#wake = resolve))
+          continue
+        }
+        try {
+          const result = await attempt.responses.next()
+          if (result.done !== true) return result
+          attempt.end()
+        } catch (error) {
+          attempt.fail(error)
+        }
+        if (this.#attempts[0] === attempt) this.#attempts.shift()
+      }
+      return await this.#finished()
+    } finally {
+      this.#waiting = false
+    }
+  }
+
   async #finished(): Promise<IteratorReturnResult<undefined>> {
-    const left = this.#left
-    this.#left = true
+    const told = this.#told || this.left
+    this.#told = true
     // Told once, as of any iterator.
-    if (!left) await this.#outcome
+    if (!told) await this.#outcome
     return END
+  }
+
+  #settle(): void {
+    this.#settled = true
+    this.#wake?.()
+  }
+
+  /** For the interceptors that is an end like any other. */
+  #leaveAll(): void {
+    for (const { responses, end } of this.#attempts.splice(0)) {
+      void leave(responses)
+      end()
+    }
   }
 }

@@ -1,5 +1,6 @@
 /** What goes on around calls: the same shape on either side. */
 import { handled } from '../wait.ts'
+import { iteratorOf, leave, leaveUnused } from './iteratorOf.ts'
 
 /** Around a whole call of any kind, as in Koa. */
 export type Around<C> = (context: C, next: () => Promise<unknown>) => unknown
@@ -13,9 +14,9 @@ export interface InterceptorHooks<C> {
    * is not called never gets to its handler (on a server) or onto the wire (in a client).
    */
   readonly call?: Around<C> | undefined
-  /** Sees each request message, and returns what takes its place, or a promise of it. */
+  /** Sees each request message, and returns what takes its place, or a promise of it; `undefined` leaves it as it is. */
   readonly request?: ((message: any, context: C) => unknown) | undefined // oxlint-disable-line typescript/no-explicit-any -- any method's message
-  /** Sees each response message, and returns what takes its place, or a promise of it. */
+  /** Sees each response message, and returns what takes its place, or a promise of it; `undefined` leaves it as it is. */
   readonly response?: ((message: any, context: C) => unknown) | undefined // oxlint-disable-line typescript/no-explicit-any -- any method's message
 }
 
@@ -49,7 +50,14 @@ export function combine<C>(interceptors: readonly Interceptor<C>[]): Interceptor
 
 function toHooks<C>(interceptor: Interceptor<C>): InterceptorHooks<C> {
   if (typeof interceptor === 'function') return { call: interceptor }
-  if (typeof interceptor === 'object' && interceptor !== null) return interceptor
+  if (typeof interceptor === 'object' && interceptor !== null) {
+    const { call, request, response } = interceptor
+    return {
+      call: call?.bind(interceptor),
+      request: request?.bind(interceptor),
+      response: response?.bind(interceptor),
+    }
+  }
   throw new TypeError(`an interceptor is a function or an object, not ${typeof interceptor}`)
 }
 
@@ -63,26 +71,75 @@ async function runAround<C>(
   if (call === undefined) return core()
   let inner: unknown
   const run = async (): Promise<unknown> => (inner = await runAround(calls, index + 1, context, core))
-  // It need not be waited for.
+  // An interceptor need not wait for it.
   const next = (): Promise<unknown> => handled(run())
   const returned = await call(context, next)
   return returned === undefined ? inner : returned
 }
 
 function inTurn<C>(maps: readonly MessageMap<C>[]): MessageMap<C> | undefined {
-  if (maps.length < 2) return maps[0]
+  if (maps.length === 0) return undefined
   return async (message, context) => {
     let changed = message
-    for (const map of maps) changed = await map(changed, context)
+    for (const map of maps) changed = (await map(changed, context)) ?? changed
     return changed
   }
 }
 
-/** A stream whose messages go through `map`. Leaving it leaves the one below. */
-export async function* mapped<C>(
+/** A stream whose messages go through `map`. Leaving it leaves the one below at once, whatever it waits for. */
+export function mapped<C>(
   messages: AsyncIterable<unknown> | Iterable<unknown>,
   map: MessageMap<C>,
   context: C,
-): AsyncGenerator<unknown, void, undefined> {
-  for await (const message of messages) yield await map(message, context)
+): AsyncIterableIterator<unknown, undefined, undefined> {
+  return new Mapped(messages, (message) => map(message, context))
+}
+
+const END: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
+// No generator: one that was not begun does not tell those below that it was left, and one that waits tells them late.
+class Mapped implements AsyncIterableIterator<unknown, undefined, undefined> {
+  readonly #source: AsyncIterable<unknown> | Iterable<unknown>
+  readonly #map: (message: unknown) => unknown
+  #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined
+  #ended = false
+
+  constructor(source: AsyncIterable<unknown> | Iterable<unknown>, map: (message: unknown) => unknown) {
+    this.#source = source
+    this.#map = map
+  }
+
+  async next(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#ended) return END
+    let result: IteratorResult<unknown>
+    try {
+      this.#iterator ??= iteratorOf(this.#source)
+      if (this.#iterator === undefined) throw new TypeError('the requests are no iterable of messages')
+      result = await this.#iterator.next()
+    } catch (error) {
+      this.#ended = true
+      throw error
+    }
+    if (result.done === true) {
+      this.#ended = true
+      return END
+    }
+    try {
+      return { done: false, value: await this.#map(result.value) }
+    } catch (error) {
+      await this.return()
+      throw error
+    }
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    if (this.#ended) return END
+    this.#ended = true
+    await (this.#iterator === undefined ? leaveUnused(this.#source) : leave(this.#iterator))
+    return END
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
 }

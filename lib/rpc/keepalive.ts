@@ -1,6 +1,6 @@
 import { clock, type Timer } from '../clock.ts'
 import { TimeoutError } from '../errors.ts'
-import type { WaitOptions } from '../wait.ts'
+import { nextTurn, type WaitOptions } from '../wait.ts'
 
 /** What is watched. */
 export interface Watched {
@@ -76,6 +76,8 @@ export class Keepalive {
     try {
       await watched.ping({ timeoutMs: this.#timeoutMs })
     } catch (error) {
+      // The program may have been busy all the time: what has come meanwhile is yet to be read.
+      if (error instanceof TimeoutError) await nextTurn()
       // Whatever has come is a sign of life: the answer may be behind much else.
       silent = error instanceof TimeoutError && watched.lastReceived === before
     }

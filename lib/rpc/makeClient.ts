@@ -1,3 +1,4 @@
+import { handled } from '../wait.ts'
 import type { CallOptions, Client } from './client.ts'
 import type { ClientCall } from './clientCall.ts'
 import { ClientMethod } from './clientMethod.ts'
@@ -31,7 +32,7 @@ function stub(method: ClientMethod, caller: Caller, interceptors: Interceptors<C
   if (interceptors !== undefined) {
     return responseStream
       ? (request, options) => interceptedStream(method, caller, interceptors, request, options)
-      : (request, options) => interceptedCall(method, caller, interceptors, request, options)
+      : (request, options) => handled(interceptedCall(method, caller, interceptors, request, options))
   }
   if (responseStream) return (request, options) => caller.call(method, request, options).responses
   return (request, options) => caller.call(method, request, options).promise

@@ -9,7 +9,7 @@ import { InvalidStateError } from '../errors.ts'
 import type { Protocol } from '../protocol.ts'
 import { reportTo } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
-import { handled, WaitList } from '../wait.ts'
+import { handled, WaitList, type WaitScope } from '../wait.ts'
 import type { CallContext, Handlers } from './handlers.ts'
 import { combine, type Interceptor, type Interceptors } from './interceptor.ts'
 import { makeRoute, type AnyHandler, type Route } from './route.ts'
@@ -26,7 +26,7 @@ export interface RpcServerOptions extends ServerLimitOptions {
   readonly interceptors?: readonly Interceptor<CallContext>[] | undefined
   /**
    * Told of errors that a handler did not mean to send: all that is no {@link RpcError}. The client gets INTERNAL and no
-   * more. Also of connections that broke the rules, without a context. Printed to stderr by default.
+   * more. Not of what a handler throws whose call was cancelled before. Also of connections that broke the rules, without a context. Printed to stderr by default.
    */
   readonly onError?: ((error: unknown, context: CallContext | undefined) => void) | undefined
 }
@@ -55,6 +55,8 @@ export interface RpcAddress {
   readonly path?: string
 }
 
+/** What is forced is not given up half-way. */
+const UNCANCELLED: WaitScope = { signal: new AbortController().signal }
 const DEFAULT_GRACE_MS = 30_000
 /** How long the last answers may take when the server ends by force. */
 const FORCED_CLOSE_MS = 1000
@@ -239,7 +241,7 @@ export class RpcServer implements AsyncDisposable {
       FORCED_CLOSE_MS,
       true,
     )
-    if (this.#connections.size > 0) await this.#closed.wait(undefined, () => 'forceShutdown')
+    if (this.#connections.size > 0) await this.#closed.wait({ scope: UNCANCELLED }, () => 'forceShutdown')
     clock.clearTimeout(late)
     // Who waits in shutdown() may wait for handlers as well.
     this.#done.resolveAll()

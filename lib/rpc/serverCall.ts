@@ -5,6 +5,7 @@ import type { Transport } from '../transport.ts'
 import { peerOf } from '../transport.ts'
 import type { KeyValues } from './envelope.ts'
 import { EXTENSION_KEY } from './extension.ts'
+import { leave } from './iteratorOf.ts'
 import type { MessageQueue } from './messageQueue.ts'
 import { Metadata, type MetadataInit } from './metadata.ts'
 import { RpcError } from './rpcError.ts'
@@ -137,15 +138,7 @@ export class ServerCall extends ServerStream implements CallContext {
     this.requests?.fail(reason)
     this.wake?.()
     this.#controller?.abort(reason)
-    if (this.responses !== undefined) void this.#leave(this.responses)
-  }
-
-  async #leave(responses: AsyncIterator<unknown>): Promise<void> {
-    try {
-      await responses.return?.()
-    } catch {
-      // Whoever iterates is told, too.
-    }
+    if (this.responses !== undefined) void leave(this.responses)
   }
 
   /** The reason for which a handler should have ended, for those who wait. */

@@ -360,8 +360,8 @@ export class ServerConnection
     if (call.window !== undefined) {
       this.#streams--
       call.requests?.end()
+      // With that it holds up nothing any more.
       call.requests?.discard()
-      this.#inflow.forget(call)
     }
     this.#running--
     if (call.began >= 0 && rpcServer.hasSubscribers) call.publish()

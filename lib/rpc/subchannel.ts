@@ -96,7 +96,7 @@ export class Subchannel implements LinkOwner {
 
   /** Its connection takes no calls, though nobody has said so: there are no ids left, or it is about to be lost. */
   retire(): void {
-    if (this.#link !== undefined) this.#leave(this.#link, undefined)
+    if (this.#link !== undefined) this.linkDraining(this.#link, 'it has ended the connection')
   }
 
   /** Ends what it is about, and lets the connection finish its calls. */
@@ -104,7 +104,10 @@ export class Subchannel implements LinkOwner {
     this.#stop()
     const link = this.#link
     this.#link = undefined
-    if (link !== undefined) this.#drain(link)
+    if (link !== undefined) {
+      this.#hasLasted(link)
+      this.#drain(link)
+    }
     this.#change('idle')
   }
 
@@ -143,16 +146,25 @@ export class Subchannel implements LinkOwner {
     this.#link = undefined
     if (error === undefined) this.#drain(link)
     else this.#failed(link.dialer, error)
-    const stable = clock.now() - link.since >= this.#options.stableMs
-    if (stable) {
-      this.#backoff.reset()
-      this.#first = 0
-    } else {
-      this.#first = (this.#dialers.indexOf(link.dialer) + 1) % this.#dialers.length
+    const { wantsConnection } = this.#owner
+    if (this.#hasLasted(link)) {
+      if (wantsConnection) this.#begin()
+      else this.#change('idle')
+      return
     }
-    if (!this.#owner.wantsConnection) this.#change('idle')
-    else if (stable) this.#begin()
-    else this.#retryLater()
+    this.#first = (this.#dialers.indexOf(link.dialer) + 1) % this.#dialers.length
+    if (wantsConnection || this.#backoff.retries > 0) return this.#retryLater()
+    // It may happen to any server that it restarts now: the next call is not kept waiting, only one behind that.
+    this.#backoff.next()
+    this.#change('idle')
+  }
+
+  /** Whether all was well with it: then what comes next begins as at first. */
+  #hasLasted(link: Link): boolean {
+    if (clock.now() - link.since < this.#options.stableMs) return false
+    this.#backoff.reset()
+    this.#first = 0
+    return true
   }
 
   #drain(link: Link): void {

@@ -6,7 +6,9 @@ import type { RpcEndpoint } from '../../lib/rpc/dial.ts'
 import type { RpcError } from '../../lib/rpc/rpcError.ts'
 import { RpcServer } from '../../lib/rpc/rpcServer.ts'
 import { Status } from '../../lib/rpc/status.ts'
+import type { Transport } from '../../lib/transport.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
+import { setCurrentScope } from '../../lib/wait.ts'
 import { endpointFromString } from '../../lib/streams/endpointFromString.ts'
 import { Leftovers } from '../support/leftovers.ts'
 import { netDefer, netError, netProgram, netStop, netTurns, netUnixPath } from '../support/netTools.ts'
@@ -196,6 +198,80 @@ describe('Channel', () => {
       await channel.waitForState('transientFailure')
     })
 
+    it('waits before it goes back to a server that drops its connections, also where only calls want one', async () => {
+      using clock = new FakeClock()
+      const server = await rawServer()
+      const { client, channel, states } = openChannel({ host: HOST, port: server.port })
+      const dropped = async (): Promise<void> => {
+        const lost = netError<RpcError>(client.send(call, { waitForReady: true }))
+        const peer = await server.accepted()
+        await peer.nextOf(REQUEST)
+        peer.net.socket.destroy()
+        expect(await lost).toMatchObject({ status: Status.UNAVAILABLE })
+      }
+      // Once may happen to any server.
+      await dropped()
+      expect(channel.state).toBe('idle')
+      await dropped()
+      expect(channel.state).toBe('transientFailure')
+      expect(await netError(client.send(call))).toMatchObject({ status: Status.UNAVAILABLE })
+      const waiting = client.send(call, { waitForReady: true })
+      await clock.advance(199)
+      expect(channel.state).toBe('transientFailure')
+      await clock.advance(1)
+      await answer(await server.accepted(), 3)
+      expect(await waiting).toEqual({ count: 3 })
+      expect(states.join(' ')).toBe('connecting ready idle connecting ready transientFailure connecting ready')
+    })
+
+    it('begins with the shortest wait again behind a connection that it has closed itself', async () => {
+      using clock = new FakeClock()
+      const port = await nobody()
+      const { client, channel } = openChannel({ host: HOST, port }, { idleTimeoutMs: 5000 })
+      const patient = channel.ready({ waitForReady: true })
+      for (const delayMs of [100, 200]) {
+        await channel.waitForState('transientFailure')
+        await clock.advance(delayMs)
+      }
+      await channel.waitForState('transientFailure')
+      const listener = net.createServer((socket) => netDefer(() => socket.destroy()))
+      await new Promise<void>((resolve) => listener.listen(port, HOST, resolve))
+      await clock.advance(400)
+      await patient
+      const closed = new Promise((resolve) => listener.close(resolve))
+      await clock.advance(5000)
+      expect(channel.state).toBe('idle')
+      await closed
+      await netError(client.send(call))
+      expect(channel.state).toBe('transientFailure')
+      await clock.advance(100)
+      // Nobody waits: that was the wait.
+      expect(channel.state).toBe('idle')
+    })
+
+    it('takes no calls on a connection that the server has ended', async () => {
+      const servers = [await rawServer(), await rawServer()]
+      const { createConnection } = await import('../../lib/endpoints/connect.ts')
+      const made: Transport[] = []
+      const { client } = openChannel({
+        dial: async (factory, options) => {
+          const { port } = servers[made.length]!
+          const connection = await createConnection(factory, { host: HOST, port, ...options })
+          made.push(connection[0])
+          return connection
+        },
+      })
+      const first = client.send(call)
+      const peer = await servers[0]!.accepted()
+      await answer(peer, 1)
+      await first
+      peer.net.socket.end()
+      while (!made[0]!.isClosing()) await netTurns(1)
+      const second = client.send(call)
+      await answer(await servers[1]!.accepted(), 2)
+      expect(await second).toEqual({ count: 2 })
+    })
+
     it('takes a connection for failed that was lost before it was handed out', async () => {
       const server = await rawServer()
       const { createConnection } = await import('../../lib/endpoints/connect.ts')
@@ -322,6 +398,17 @@ describe('Channel', () => {
       await response
     })
 
+    it('let the channel end with the last of them', async () => {
+      using clock = new FakeClock()
+      const { client, channel } = stuck()
+      const late = netError(client.send(call, { timeoutMs: 50 }))
+      const closed = channel.close()
+      await clock.advance(50)
+      expect(await late).toMatchObject({ status: Status.DEADLINE_EXCEEDED })
+      await closed
+      expect(clock.pending).toBe(0)
+    })
+
     it('are limited in number', async () => {
       const { client, channel } = stuck({ maxQueuedCalls: 2 })
       const first = client.send(call)
@@ -438,6 +525,35 @@ describe('Channel', () => {
       expect(states).toEqual(['connecting', 'ready'])
     })
 
+    it('roundRobin: is idle when the last is lost, if it is lazy', async () => {
+      const server = await rawServer()
+      const { channel, states } = openChannel(
+        { endpoints: [{ host: HOST, port: server.port }] },
+        { policy: 'roundRobin', stableMs: 0 },
+      )
+      await channel.ready()
+      const peer = await server.accepted()
+      peer.net.socket.end()
+      await channel.waitForState(['idle', 'connecting'])
+      expect(states).toEqual(['connecting', 'ready', 'idle'])
+    })
+
+    it('roundRobin: tries one that rests, while another waits for its next attempt', async () => {
+      using clock = new FakeClock()
+      const [down, server] = [await nobody(), await rawServer()]
+      const endpoints = [down, server.port].map((port) => ({ host: HOST, port }))
+      const { client, channel, states } = openChannel({ endpoints }, { policy: 'roundRobin' })
+      await channel.ready()
+      const peer = await server.accepted()
+      await clock.advance(1000)
+      peer.net.socket.end()
+      await channel.waitForState('idle')
+      const response = client.send(call)
+      await answer(await server.accepted(), 2)
+      expect(await response).toEqual({ count: 2 })
+      expect(states).toEqual(['connecting', 'ready', 'idle', 'connecting', 'ready'])
+    })
+
     it('roundRobin: fails when all have failed', async () => {
       using clock = new FakeClock()
       const ports = [await nobody(), await nobody()]
@@ -545,6 +661,46 @@ describe('Channel', () => {
       await answer(await server.accepted(), 1)
       await response
       await clock.advance(999)
+      expect(channel.state).toBe('ready')
+      await clock.advance(1)
+      expect(channel.state).toBe('idle')
+    })
+
+    it('does not end an attempt that is waited for, nor a connection that is young', async () => {
+      using clock = new FakeClock()
+      const server = await rawServer()
+      let connect = (): void => {}
+      const { createConnection } = await import('../../lib/endpoints/connect.ts')
+      const { channel } = openChannel(
+        {
+          dial: (factory, options) =>
+            new Promise((resolve, reject) => {
+              options.signal.onabort = reject
+              connect = () =>
+                void createConnection(factory, { host: HOST, port: server.port, ...options }).then(resolve, reject)
+            }),
+        },
+        { idleTimeoutMs: 2000 },
+      )
+      const first = channel.ready()
+      connect()
+      await first
+      const peer = await server.accepted()
+      await clock.advance(1500)
+      peer.net.socket.end()
+      await channel.waitForState('idle')
+      const second = channel.ready()
+      await clock.advance(1000)
+      connect()
+      await second
+      expect(channel.state).toBe('ready')
+      ;(await server.accepted()).net.socket.end()
+      await channel.waitForState('idle')
+      await clock.advance(500)
+      const third = channel.ready()
+      connect()
+      await third
+      await clock.advance(1999)
       expect(channel.state).toBe('ready')
       await clock.advance(1)
       expect(channel.state).toBe('idle')
@@ -699,6 +855,28 @@ describe('Channel', () => {
       await closed
       expect(clock.pending).toBe(0)
       expect(await netError(channel.close({ graceMs: -1 }))).toBeInstanceOf(RangeError)
+    })
+
+    it('close({ graceMs }) goes by the earliest of several, and leaves nothing to the scope that it is called in', async () => {
+      using clock = new FakeClock()
+      const server = await rawServer()
+      const { client, channel } = openChannel({ host: HOST, port: server.port })
+      const response = netError(client.send(call))
+      await (await server.accepted()).nextOf(REQUEST)
+      const controller = new AbortController()
+      setCurrentScope(() => controller)
+      const left = netError(channel.close({ graceMs: 1000 }))
+      const reason = new Error('the scope has ended')
+      controller.abort(reason)
+      setCurrentScope(null)
+      expect(await left).toBe(reason)
+      const closed = [channel.close({ graceMs: 500 }), channel.close({ graceMs: 5000 })]
+      await clock.advance(499)
+      expect(channel.activeCalls).toBe(1)
+      await clock.advance(1)
+      expect(await response).toMatchObject({ status: Status.UNAVAILABLE })
+      await Promise.all(closed)
+      expect(clock.pending).toBe(0)
     })
 
     it('close() can be left, and goes on', async () => {

@@ -291,6 +291,46 @@ describe('ClientWire', () => {
       expect(client.told()).toEqual([])
     })
 
+    describe('tells the server of calls that were given up before it was known', () => {
+      const begun = (): ClientWireLog => {
+        const client = new ClientWireLog({ offer: true })
+        client.start('Call')
+        client.wire.cancel(client.start('Down'), 4)
+        client.wire.cancel(client.start('Both'), 1)
+        client.wire.cancel(client.start('Up'), 1)
+        expect(client.sent().map(({ type }) => type)).toEqual([REQUEST, REQUEST, REQUEST, REQUEST])
+        return client
+      }
+
+      it('with the extension, why', () => {
+        const client = begun()
+        client.receive(hello(), answer(1, 'x'))
+        expect(client.sent()).toEqual([
+          { id: 3, type: CANCEL, flags: 0, data: u32(4) },
+          { id: 5, type: CANCEL, flags: 0, data: u32(1) },
+          { id: 7, type: CANCEL, flags: 0, data: u32(1) },
+        ])
+      })
+
+      it('without it, that no more messages come', () => {
+        const client = begun()
+        client.receive(data(5, 'x'), answer(1, 'x'), answer(7, 'x'))
+        expect(client.sent().map(({ id, type, flags }) => [id, type, flags])).toEqual([
+          [5, DATA, REMOTE_CLOSED | NO_DATA],
+          [7, DATA, REMOTE_CLOSED | NO_DATA],
+        ])
+      })
+
+      it.each([
+        ['an answer', answer(5, 'x')],
+        ['the end of its stream', frame(5, DATA, REMOTE_CLOSED | NO_DATA)],
+      ])('but nothing behind %s', (_, final) => {
+        const client = begun()
+        client.receive(final)
+        expect(client.sent().map(({ id }) => id)).toEqual([7])
+      })
+    })
+
     it('counts what was sent before it was known', () => {
       const client = new ClientWireLog({ offer: true })
       const call = client.start('Up')

@@ -218,6 +218,11 @@ describe('a hostile client', () => {
       ['0 type 16', '1 OK'],
     ],
     [
+      'an offer without end',
+      [request(1, 'Send', { metadata: [{ key: 'millrace-ext', value: `${OUR_OFFER};${'x'.repeat(MiB)}` }] })],
+      ['1 OK'],
+    ],
+    [
       'an offer that makes no sense',
       [request(1, 'Send', { metadata: [{ key: 'millrace-ext', value: '1;;;=' }] })],
       ['1 OK'],
@@ -272,6 +277,71 @@ describe('a hostile client', () => {
     await Promise.all(ended)
     expect(calls).toBe(1)
     expect(peer.frames.map(said)).toEqual(['1 UNAVAILABLE'])
+  })
+
+  it.each<[string, Buffer, string[]]>([
+    ['cancels a stream', rawFrame(3, CANCEL, 0, uint32(1)), []],
+    ['breaks its rules', rawFrame(3, DATA, 0, Buffer.from([0x0a, 200])), ['3 INTERNAL']],
+  ])('that %s is given no more room for what was not taken of it', async (_what, last, answers) => {
+    const { port } = await serve({ windowLength: 100 })
+    const peer = await rawClient(port)
+    const lines = Array.from({ length: 20 }, () => rawFrame(3, DATA, 0, line('hello')))
+    peer.send(request(1, 'Send', { metadata: offer }), upload(3), ...lines, last)
+    expect(await upToSync(peer)).toEqual(['0 type 16', '1 OK', ...answers])
+  })
+
+  it('that has ended its side still gets its answers, if the server wants that', async () => {
+    const { server, port } = await serve({ halfOpen: true })
+    const peer = await rawClient(port)
+    const ended = rawFrame(5, DATA, REMOTE_CLOSED | NO_DATA)
+    peer.send(request(1, 'send_all', { metadata: offer }), upload(3), rawFrame(3, DATA, 0, line('hello')), upload(5))
+    peer.send(rawFrame(5, DATA, 0, line('hello')), ended)
+    await netUntil(() => running === 3)
+    peer.net.socket.end()
+    await netTurns(20)
+    expect([server.connections, running]).toEqual([1, 3])
+    release()
+    await peer.untilEnded()
+    // What has not come whole is no stream of messages.
+    expect(peer.frames.map(said).sort()).toEqual(['0 type 16', '1 OK', '3 CANCELLED', '5 OK'])
+    await netUntil(() => server.connections === 0)
+    // Without calls there is nothing to wait for.
+    const idle = await rawClient(port)
+    idle.send(request(1, 'Send'))
+    expect(said(await idle.next())).toBe('1 OK')
+    idle.net.socket.end()
+    await idle.untilEnded()
+    await netUntil(() => server.connections === 0)
+  })
+
+  it('leaves no timer behind, however it goes', async () => {
+    using clock = new FakeClock()
+    const { server, port } = await serve({ maxConnectionAgeMs: 60_000 })
+    const late = { timeout_nano: 3_600_000_000_000 }
+    for (const frames of [[], [request(1, 'send_all', late)], [header(0xffffffff, 1, DATA), Buffer.alloc(100)]]) {
+      const peer = await rawClient(port)
+      peer.send(...frames, request(1, 'Send'))
+      await netUntil(() => clock.pending > 0)
+      await netTurns(5)
+      peer.net.socket.destroy()
+      await netUntil(() => server.connections === 0)
+      expect(clock.pending).toBe(0)
+    }
+  })
+
+  it('that comes after the end gets no answer', async () => {
+    const { server } = await serve()
+    await server.shutdown()
+    const late = openChannel({
+      dial: async (factory) => {
+        const protocol = factory()
+        const [transport] = memoryPair(protocol, server.protocol())
+        return [transport, protocol] as const
+      },
+      name: 'late',
+    })
+    await expect(late.client.send(call)).rejects.toMatchObject({ status: Status.UNAVAILABLE })
+    expect(server.connections).toBe(0)
   })
 
   it('that uses the extension in wrong ways is ignored', async () => {
@@ -533,7 +603,7 @@ describe('a hostile client', () => {
 
 describe('a hostile server', () => {
   /** A client with the extension on, and the server's end. */
-  async function connected(options: ChannelOptions = {}, extended = true) {
+  async function connected(options: ChannelOptions = {}, extended = true, answer = OUR_OFFER) {
     const errors: unknown[] = []
     const server = await rawServer()
     const more = { onConnectionError: (error: unknown) => errors.push(error), ...options }
@@ -541,7 +611,7 @@ describe('a hostile server', () => {
     const first = opened.client.send(call)
     const peer = await server.accepted()
     const { id } = await peer.nextOf(REQUEST)
-    if (extended) peer.send(rawFrame(0, HELLO, 0, OUR_OFFER))
+    if (extended) peer.send(rawFrame(0, HELLO, 0, answer))
     peer.respond(id, sent(1))
     await first
     return { ...opened, server, peer, errors }
@@ -683,6 +753,20 @@ describe('a hostile server', () => {
       expect((await settled).map(({ status }) => status)).toHaveLength(5)
       expect(errors).toEqual([])
     }
+  })
+
+  it('that fills a stream, and says that it never saw it, is still listened to', async () => {
+    const { client, peer } = await connected({ windowLength: 100 }, true, '1;goaway;window=1000')
+    const kept = client.send(call)
+    const { id } = await peer.nextOf(REQUEST)
+    const stream = client.watch({ room: 'a' })
+    const watched = await peer.nextOf(REQUEST)
+    peer.send(rawFrame(watched.id, DATA, 0, line('x'.repeat(200))), rawFrame(0, GOAWAY, 0, uint32(id)))
+    await netTurns(20)
+    peer.respond(id, sent(5))
+    expect(await kept).toEqual({ count: 5 })
+    expect((await stream.next()).value).toMatchObject({ text: 'x'.repeat(200) })
+    expect(await netError(stream.next())).toMatchObject({ status: Status.UNAVAILABLE })
   })
 
   it('that never answers is left at the deadline, and told', async () => {

@@ -1,5 +1,5 @@
 import { RpcError, Status, type CallContext } from '../../lib/rpc/index.ts'
-import { collect, echoPair, later } from '../support/echoRpc.ts'
+import { collect, echoPair, later, type Item } from '../support/echoRpc.ts'
 import { netTurns } from '../support/netTools.ts'
 
 const failure = (promise: Promise<unknown>): Promise<RpcError> =>
@@ -14,6 +14,30 @@ const impatient = async (_context: CallContext, next: () => Promise<unknown>): P
   await Promise.resolve()
   throw new RpcError(Status.ABORTED, 'too slow')
 }
+
+describe('interceptors', () => {
+  it.each(['server', 'client'])('of a %s may be instances, and look on without a word', async (side) => {
+    class Counter {
+      readonly seen: string[] = []
+      async call(_context: unknown, next: () => Promise<unknown>): Promise<void> {
+        this.seen.push('call')
+        await next()
+      }
+      request({ text }: Item): void {
+        this.seen.push(text)
+      }
+      async response({ text }: Item): Promise<void> {
+        this.seen.push(text)
+      }
+    }
+    const counter = new Counter()
+    const options = { interceptors: [counter] }
+    const { client } = await echoPair({}, ...(side === 'server' ? [options] : [{}, options]))
+    expect((await client.one({ text: 'a' })).text).toBe('a')
+    expect(await collect(client.both([{ text: 'b' }]))).toMatchObject([{ text: 'b' }])
+    expect(counter.seen).toEqual(['call', 'a', 'a', 'call', 'b', 'b'])
+  })
+})
 
 describe('interceptors of a server that do not wait for the handler', () => {
   it('abort its signal, and it counts until it has ended', async () => {

@@ -116,6 +116,19 @@ describe('Keepalive', () => {
     expect(peer.frames.map(({ type }) => type)).toEqual([REQUEST, REQUEST])
   })
 
+  it('does not take a server for dead whose answer it was too busy to read', async () => {
+    const { client, channel, peer } = await connected({ keepaliveMs: 50, keepaliveTimeoutMs: 200 })
+    const response = client.send(call)
+    const { id } = await peer.nextOf(REQUEST)
+    const ping = await peer.nextOf(PING)
+    peer.send(rawFrame(0, PING, 1, ping.data))
+    for (const started = performance.now(); performance.now() < started + 50;);
+    await netTurns(20)
+    peer.respond(id, sent(2))
+    expect(await response).toEqual({ count: 2 })
+    expect([channel.state, channel.lastError]).toEqual(['ready', undefined])
+  })
+
   it('does not take a server for dead to which it does not listen', async () => {
     using clock = new FakeClock()
     const server = await rawServer()

@@ -176,6 +176,24 @@ describe('Retries', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('lets close() take no others while one waits', async () => {
+    using clock = new FakeClock()
+    const server = await rawServer()
+    const { client, channel } = openChannel({ host: HOST, port: server.port }, { retry })
+    const response = client.send_all({ room: 'a' })
+    const peer = await server.accepted()
+    peer.respond((await peer.nextOf(REQUEST)).id, unavailable)
+    await netUntil(() => channel.queuedCalls === 1)
+    const closed = channel.close()
+    const refused = netError<RpcError>(client.send(call))
+    expect(channel.activeCalls).toBe(1)
+    expect(await refused).toMatchObject({ status: Status.UNAVAILABLE, message: /the channel is closed/ })
+    await clock.advance(50)
+    await answer(peer, 3)
+    expect(await response).toEqual({ count: 3 })
+    await closed
+  })
+
   it('repeats nothing that abort() has ended', async () => {
     const server = await rawServer()
     const { client, channel } = openChannel({ host: HOST, port: server.port }, { retry })

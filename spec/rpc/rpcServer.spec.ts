@@ -4,6 +4,7 @@ import { ConnectionLostError, InvalidStateError } from '../../lib/errors.ts'
 import { connect, Metadata, RpcError, RpcServer, Status, type CallContext } from '../../lib/rpc/index.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { memoryClient } from '../../lib/testing/memoryClient.ts'
+import { setCurrentScope } from '../../lib/wait.ts'
 import { collect, Echo, echo, echoPair, ItemType, later, type Item } from '../support/echoRpc.ts'
 import { netDefer, netUnixPath } from '../support/netTools.ts'
 
@@ -800,6 +801,18 @@ describe.each([
       expect(await failure(call)).toMatchObject({ status: Status.UNAVAILABLE })
     })
 
+    it('is cut short by a scope that is cancelled, and comes to its end all the same', async () => {
+      const began = later()
+      const { client, server } = await pair({ one: () => (began.resolve(), new Promise<never>(() => {})) })
+      const call = client.one({})
+      await began.promise
+      netDefer(() => setCurrentScope(null))
+      setCurrentScope(() => ({ signal: AbortSignal.abort('enough') }))
+      await server.shutdown({ graceMs: 60_000 })
+      expect(server.connections).toBe(0)
+      expect(await failure(call)).toMatchObject({ status: Status.UNAVAILABLE })
+    })
+
     it('does not let listen() give a server that is closed', async () => {
       const server = new RpcServer()
       const made = later<Server>()
@@ -808,9 +821,9 @@ describe.each([
         made.resolve(endpoint)
         return endpoint
       })
-      const refused = expect(listening).rejects.toThrow(InvalidStateError)
+      const refused = listening.catch((error: unknown) => error)
       await server.shutdown()
-      await refused
+      expect(await refused).toBeInstanceOf(InvalidStateError)
       expect((await made.promise).isServing()).toBe(false)
     })
 

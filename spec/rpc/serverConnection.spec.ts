@@ -126,6 +126,37 @@ describe('ServerConnection', () => {
     expect((await client.one({ text: 'next' })).text).toBe('next')
   })
 
+  it.each([true, false])(
+    'goes on though a handler has taken nothing of its stream (extension: %s)',
+    async (extension) => {
+      const gate = later()
+      const { client } = await echoPair(
+        { up: () => gate.promise.then(() => ({ text: 'not a word of it' })) },
+        { windowLength: 1000, maxBufferedLength: 1000 },
+        { extension },
+      )
+      const lines = Array.from({ length: 100 }, () => ({ body: Buffer.alloc(100) }))
+      const calls = [client.up(lines), client.up(lines)]
+      await netTurns(20)
+      gate.resolve()
+      for (const call of calls) expect((await call).text).toBe('not a word of it')
+      expect((await client.one({ text: 'next' })).text).toBe('next')
+    },
+  )
+
+  it('ends the requests of a handler that has ended, for who still takes from them', async () => {
+    const taken = later<number>()
+    const { client } = await echoPair({
+      up: (items) => {
+        void collect(items).then(({ length }) => taken.resolve(length))
+        return { text: 'at once' }
+      },
+    })
+    const requests = new Pushable<Partial<Item>>()
+    expect((await client.up(requests)).text).toBe('at once')
+    expect(await taken.promise).toBe(0)
+  })
+
   describe('a stream that is given up', () => {
     it('ends what its handler has returned, though that waits', async () => {
       const lines = new Pushable<Partial<Item>>()
