@@ -15,10 +15,7 @@ export interface ClientOptions {
 }
 
 /** Where to connect to, how, and until when to wait for it. */
-export type RpcConnectOptions = (TcpEndpoint | UnixEndpoint | DialEndpoint | RpcEndpoints) &
-  ChannelOptions &
-  ClientOptions &
-  Pick<WaitOptions, 'signal' | 'scope'>
+export type RpcConnectOptions = Target & ChannelOptions & ClientOptions & Pick<WaitOptions, 'signal' | 'scope'>
 
 /** A client with a channel of its own. No method can have the name `$channel`. */
 export type ConnectedClient<S> = Client<S> & { readonly $channel: Channel } & AsyncDisposable
@@ -62,51 +59,33 @@ export function createClient<S extends Service<any>>(
   return makeClient(service, channel, combine(options.interceptors ?? []))
 }
 
-/** Where to connect to must not get what is the channel's: a connection knows some of the same names. */
-function divide(
-  options: RpcConnectOptions,
-): [TcpEndpoint | UnixEndpoint | DialEndpoint | RpcEndpoints, ChannelOptions, ClientOptions & WaitOptions] {
+type Target = TcpEndpoint | UnixEndpoint | DialEndpoint | RpcEndpoints
+
+/** All that is the channel's: a connection knows some of the same names, and means something else. */
+const OF_CHANNEL: Readonly<Record<keyof ChannelOptions, true>> = {
+  maxMessageLength: true,
+  windowLength: true,
+  extension: true,
+  timeoutMs: true,
+  policy: true,
+  lazy: true,
+  connectTimeoutMs: true,
+  backoff: true,
+  stableMs: true,
+  keepaliveMs: true,
+  keepaliveTimeoutMs: true,
+  keepaliveIdle: true,
+  idleTimeoutMs: true,
+  maxQueuedCalls: true,
+  retry: true,
+  keepProcessAlive: true,
+  onStateChange: true,
+  onConnectionError: true,
+}
+
+function divide(options: RpcConnectOptions): [Target, ChannelOptions, ClientOptions & WaitOptions] {
   const { signal, scope, interceptors, ...rest } = options
-  const {
-    maxMessageLength,
-    windowLength,
-    extension,
-    timeoutMs,
-    policy,
-    lazy,
-    connectTimeoutMs,
-    backoff,
-    stableMs,
-    keepaliveMs,
-    keepaliveTimeoutMs,
-    keepaliveIdle,
-    idleTimeoutMs,
-    maxQueuedCalls,
-    retry,
-    keepProcessAlive,
-    onStateChange,
-    onConnectionError,
-    ...target
-  } = rest
-  const channelOptions: Required<ChannelOptions> = {
-    maxMessageLength,
-    windowLength,
-    extension,
-    timeoutMs,
-    policy,
-    lazy,
-    connectTimeoutMs,
-    backoff,
-    stableMs,
-    keepaliveMs,
-    keepaliveTimeoutMs,
-    keepaliveIdle,
-    idleTimeoutMs,
-    maxQueuedCalls,
-    retry,
-    keepProcessAlive,
-    onStateChange,
-    onConnectionError,
-  }
-  return [target, channelOptions, { signal, scope, interceptors }]
+  const named = (ofChannel: boolean): object =>
+    Object.fromEntries(Object.entries(rest).filter(([name]) => Object.hasOwn(OF_CHANNEL, name) === ofChannel))
+  return [named(false) as Target, named(true), { signal, scope, interceptors }]
 }
