@@ -95,7 +95,7 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
   readonly #request = new RequestEncoder()
   readonly #data = new DataEncoder()
   /** Calls that were given up before it was known how to tell the server. */
-  readonly #untold: { readonly id: number; readonly open: boolean; readonly status: Status }[] = []
+  readonly #untold: { readonly id: number; readonly toEnd: boolean; readonly status: Status }[] = []
   #nextId = 1
 
   /** With `offer` the first Request asks whether the server knows of the extension. */
@@ -163,7 +163,7 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
       this.#request.maxLength = this.#data.maxLength = this.extension.maxDataLength
       for (const call of this.calls.values()) call.window?.limit(this.extension.window)
     }
-    for (const { id, open, status } of this.#untold.splice(0)) if (id !== endedId) this.#tell(id, open, status)
+    for (const { id, toEnd, status } of this.#untold.splice(0)) if (id !== endedId) this.#tell(id, toEnd, status)
     this.#events.negotiated()
   }
 
@@ -284,18 +284,20 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
 
   /**
    * Gives a call up. A server that knows of the extension is told why, as soon as it is known that it does. A plain one
-   * cannot be told more than that no more messages come; it goes on until the deadline, and its answer is dropped.
+   * cannot be told; it goes on until the deadline, and its answer is dropped. Where messages go both ways it is told that
+   * no more come. Where one response is for all of them that would make it take the part for the whole.
    */
   cancel(call: C, status: Status): void {
-    const { id, open } = call
+    const { id } = call
+    const toEnd = call.open && call.method.method.responseStream
     this.forget(call)
-    if (this.extension === undefined) this.#untold.push({ id, open, status })
-    else this.#tell(id, open, status)
+    if (this.extension === undefined) this.#untold.push({ id, toEnd, status })
+    else this.#tell(id, toEnd, status)
   }
 
-  #tell(id: number, open: boolean, status: Status): void {
+  #tell(id: number, toEnd: boolean, status: Status): void {
     if (this.can('cancel')) this.#frame(id, FrameType.CANCEL, 0, uint32(status))
-    else if (open) this.#end(id)
+    else if (toEnd) this.#end(id)
   }
 
   /** So many bytes were taken from the call's responses: the server may send as many more. */

@@ -5,7 +5,7 @@ import { clock } from '../clock.ts'
 import { InvalidStateError } from '../errors.ts'
 import { rejected } from '../wait.ts'
 import { mapped, type Interceptors } from './interceptor.ts'
-import { leave } from './iteratorOf.ts'
+import { leave, leaveUnused } from './iteratorOf.ts'
 import type { Caller } from './makeClient.ts'
 import { Metadata } from './metadata.ts'
 import type { AnyMethod } from './method.ts'
@@ -28,6 +28,8 @@ export class ClientContext implements ClientCallContext {
   readonly definition: AnyMethod
   readonly metadata: Metadata
   readonly options: CallOptions
+  /** Whether there was an attempt. */
+  begun = false
   readonly #expires: number | undefined
 
   constructor({ method }: ClientMethod, options: CallOptions = {}) {
@@ -67,10 +69,26 @@ export async function interceptedCall(
   const context = new ClientContext(method, options)
   const core = async (): Promise<unknown> => {
     const input = await mappedRequest(context, interceptors, request)
-    const response = await caller.call(method, input, context.callOptions).promise
+    const { promise } = caller.call(method, input, context.callOptions)
+    context.begun = true
+    const response = await promise
     return interceptors.response === undefined ? response : interceptors.response(response, context)
   }
-  return interceptors.around === undefined ? core() : interceptors.around(context, core)
+  return runWithin(interceptors, context, core, request)
+}
+
+/** All that the interceptors do. Requests that were given for a call which they have not begun are told so. */
+async function runWithin(
+  { around }: Interception,
+  context: ClientContext,
+  core: () => Promise<unknown>,
+  request: unknown,
+): Promise<unknown> {
+  try {
+    return await (around === undefined ? core() : around(context, core))
+  } finally {
+    if (!context.begun && context.definition.requestStream) void leaveUnused(request)
+  }
 }
 
 function mappedRequest(context: ClientContext, { request: map }: Interception, request: unknown): unknown {
@@ -93,10 +111,11 @@ export function interceptedStream(
     const input = await mappedRequest(context, interceptors, request)
     if (stream.left) return
     const { responses } = caller.call(method, input, context.callOptions)
+    context.begun = true
     const map = interceptors.response
     await stream.through(map === undefined ? responses! : mapped(responses!, map, context))
   }
-  stream.run(interceptors.around === undefined ? core() : interceptors.around(context, core))
+  stream.run(runWithin(interceptors, context, core, request))
   return stream
 }
 

@@ -11,7 +11,8 @@ export interface InterceptorHooks<C> {
    * Around the whole call. `next()` resolves with the response of a call with one response, and with `undefined` when
    * the last message of a stream was handed on; it rejects with the call's error. What is returned takes the place of
    * the response, unless it is `undefined`; what is thrown takes the place of the outcome. A call for which `next()`
-   * is not called never gets to its handler (on a server) or onto the wire (in a client).
+   * is not called never gets to its handler (on a server) or onto the wire (in a client). In a client, `next()` may be
+   * called again, for another attempt; the responses of its stream come behind those that were handed on before.
    */
   readonly call?: Around<C> | undefined
   /** Sees each request message, and returns what takes its place, or a promise of it; `undefined` leaves it as it is. */

@@ -108,6 +108,37 @@ describe('the requests of a call', () => {
     })
   })
 
+  it.each([true, false])('that are cut off are never taken for the whole (extension: %s)', async (extension) => {
+    const taken = later()
+    const outcome = later<string>()
+    const { client } = await echoPair(
+      {
+        async up(items) {
+          try {
+            for await (const _ of items) taken.resolve()
+            outcome.resolve('all of it')
+          } catch (error) {
+            outcome.resolve((error as Error).message)
+          }
+          return {}
+        },
+      },
+      {},
+      { extension },
+    )
+    await client.one({})
+    const reason = new Error('the disk cannot be read')
+    async function* items() {
+      yield { text: 'a' }
+      await taken.promise
+      throw reason
+    }
+    expect(await netError(client.up(items()))).toBe(reason)
+    await client.one({})
+    client.$channel.abort()
+    expect(await outcome.promise).toMatch(/client.* has /)
+  })
+
   it('that are none are a TypeError', async () => {
     const { client } = await echoPair()
     expect(await netError(client.up({} as never))).toMatchObject({

@@ -1,5 +1,5 @@
 import { InvalidStateError } from '../../lib/errors.ts'
-import { RpcError, Status, type ClientCallContext } from '../../lib/rpc/index.ts'
+import { Pushable, RpcError, Status, type ClientCallContext } from '../../lib/rpc/index.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { nextTurn } from '../../lib/wait.ts'
 import { collect, echoPair, later, type Item } from '../support/echoRpc.ts'
@@ -160,6 +160,18 @@ describe('interceptors of a client', () => {
     expect(await netError(stream.next())).toBe(reason)
     // Told once, as of any iterator.
     expect(await stream.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('that never call next() leave nobody waiting who makes the requests', async () => {
+    const { client } = await echoPair({}, {}, { interceptors: [() => Promise.reject(new Error('no'))] })
+    for (const name of ['up', 'both'] as const) {
+      const items = new Pushable<Item>({ highWaterMark: 1 })
+      items.push({ text: 'a', count: 1, body: Buffer.alloc(0) })
+      const outcome = client[name](items)
+      await items.drain()
+      expect(items.closed).toBe(true)
+      expect(await netError('next' in outcome ? outcome.next() : outcome)).toMatchObject({ message: 'no' })
+    }
   })
 
   it('that fail while the stream goes on end it, and the call', async () => {

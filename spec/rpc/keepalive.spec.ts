@@ -100,6 +100,21 @@ describe('Keepalive', () => {
     await curious.peer.untilEnded()
   })
 
+  it('asks for each call again that comes behind a rest', async () => {
+    using clock = new FakeClock()
+    const { client, peer } = await connected()
+    for (let asked = 1; asked <= 3; asked++) {
+      await clock.advance(5000)
+      const response = client.send(call)
+      const { id } = await peer.nextOf(REQUEST)
+      await clock.advance(1000)
+      const ping = await peer.nextOf(PING)
+      peer.send(rawFrame(0, PING, 1, ping.data))
+      peer.respond(id, sent(asked))
+      expect(await response).toEqual({ count: asked })
+    }
+  })
+
   it('does not ask a server that would not understand', async () => {
     using clock = new FakeClock()
     const server = await rawServer()

@@ -781,7 +781,7 @@ describe.each([
       const client = await connect(Echo, { ...server.address, extension })
       netDefer(() => client.$channel.abort())
       await client.one({})
-      const responses = client.down({ count: 1e9 })
+      const responses = client.down({ count: 1e9, text: 'x'.repeat(1000) })
       await responses.next()
       await server.shutdown({ graceMs: 20 })
       expect(server.connections).toBe(0)
