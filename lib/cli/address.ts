@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import type { TlsClientOptions, TlsServerOptions } from '../tlsOptions.ts'
 
 /** Where to connect to, or to listen. */
@@ -28,29 +30,45 @@ export interface TlsFlags {
   readonly insecure?: true
 }
 
-/** Any of them asks for TLS. */
-export function clientTls(flags: TlsFlags): TlsClientOptions {
+/** Where a client connects to. Any of the flags asks for TLS; throws if it cannot be had. */
+export function clientEndpoint(text: string, flags: TlsFlags): Address & TlsClientOptions {
+  const address = parseAddress(text)
   const { tls, serverName, insecure } = flags
   const files = pemFiles(flags)
-  if (!tls && !insecure && serverName === undefined && Object.keys(files).length === 0) return {}
+  if (!tls && !insecure && serverName === undefined && Object.keys(files).length === 0) return address
+  if ('path' in address && serverName === undefined) throw new Error('TLS over a Unix socket needs --server-name')
   return {
+    ...address,
     tls: { ...files, ...(insecure && { rejectUnauthorized: false }) },
     ...(serverName !== undefined && { serverHostname: serverName }),
   }
 }
 
-/** With `ca` clients must have a certificate of it. */
+/** With `ca` clients must have a certificate of it. Throws for files that are none. */
 export function serverTls(flags: TlsFlags): TlsServerOptions {
   const files = pemFiles(flags)
   if (Object.keys(files).length === 0) return {}
-  if (files.cert === undefined || files.key === undefined) throw new Error('TLS needs both --cert and --key')
+  if (files.cert === undefined) throw new Error(NEEDS_BOTH)
   return { tls: { ...files, ...(files.ca !== undefined && { requestCert: true, rejectUnauthorized: true }) } }
 }
 
+const NEEDS_BOTH = 'TLS needs both --cert and --key'
+
 function pemFiles({ ca, cert, key }: TlsFlags): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
-  return {
+  if ((cert === undefined) !== (key === undefined)) throw new Error(NEEDS_BOTH)
+  const files = {
     ...(ca !== undefined && { ca: readFileSync(ca) }),
     ...(cert !== undefined && { cert: readFileSync(cert) }),
     ...(key !== undefined && { key: readFileSync(key) }),
   }
+  try {
+    // Here, and not with each attempt to connect.
+    createSecureContext(files)
+    // One that has no certificates in it passes otherwise.
+    if (files.ca !== undefined) void new X509Certificate(files.ca)
+  } catch (error) {
+    const names = [ca, cert, key].filter((file) => file !== undefined).join(', ')
+    throw new Error(`${names}: ${(error as Error).message}`, { cause: error })
+  }
+  return files
 }

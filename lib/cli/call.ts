@@ -8,7 +8,8 @@ import type { Metadata } from '../rpc/metadata.ts'
 import type { AnyMethod, Methods } from '../rpc/method.ts'
 import { RpcError } from '../rpc/rpcError.ts'
 import { service, type Service } from '../rpc/service.ts'
-import { clientTls, parseAddress, type TlsFlags } from './address.ts'
+import { Status } from '../rpc/status.ts'
+import { clientEndpoint, type TlsFlags } from './address.ts'
 import { fetchProto } from './fetchProto.ts'
 import { collect } from './gen.ts'
 import { loadProto, servicesOf } from './loadProto.ts'
@@ -75,7 +76,7 @@ async function call(address: string, path: string, json: string | undefined, fla
     metadata: flags.metadata,
     waitForReady: flags.wait,
   })
-  const endpoint = { ...parseAddress(address), ...clientTls(flags) }
+  const endpoint = clientEndpoint(address, flags)
   let root = flags.proto.length === 0 ? undefined : loadProto(flags.proto, { include: flags.include })
   const channel = new Channel(endpoint)
   try {
@@ -88,7 +89,8 @@ async function call(address: string, path: string, json: string | undefined, fla
   } catch (error) {
     if (!(error instanceof RpcError)) throw error
     printRpcError(error, root)
-    process.exitCode = 64 + error.status
+    // One that a server has made up might come out as 0.
+    process.exitCode = 64 + (Object.values(Status).includes(error.status) ? error.status : Status.UNKNOWN)
   } finally {
     channel.abort()
     // Whoever types there need not end it.
@@ -113,8 +115,9 @@ function methodIn(root: protobufjs.Root, serviceName: string, methodName: string
 }
 
 function requestOf({ requestType, requestStream }: AnyMethod, json: string | undefined): unknown {
-  if (!requestStream) return messageFromJson(requestType, json ?? '{}', 'the request')
-  return json === undefined ? messagesFromStdin(requestType) : [messageFromJson(requestType, json, 'the request')]
+  if (json === undefined) return requestStream ? messagesFromStdin(requestType) : {}
+  const request = messageFromJson(requestType, json, 'the request')
+  return requestStream ? [request] : request
 }
 
 async function printResponses({ responseType, responseStream }: AnyMethod, answered: unknown): Promise<void> {

@@ -22,6 +22,8 @@ export async function fetchProto(channel: Channel, service: string, options: Cal
       files.set(file.name, file)
     }
   }
+  // To be there it may take its time, to answer not.
+  if (options.waitForReady && options.timeoutMs === undefined) await channel.ready({ waitForReady: true })
   await ask({ fileContainingSymbol: service })
   // A server may tell the imports with the file, or wait to be asked.
   for (const { dependency } of files.values()) {

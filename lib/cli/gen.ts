@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { descriptorSet, descriptorsOfRoot } from '../protobuf/fileDescriptors.ts'
 import { loadProto, servicesOf } from './loadProto.ts'
 import { requirePbjs } from './packages.ts'
+import { readJson } from './readJson.ts'
 import { serviceModule } from './serviceModule.ts'
 
 interface GenOptions {
@@ -40,8 +42,9 @@ async function gen(files: string[], options: GenOptions): Promise<void> {
   const { out, include, keepCase } = options
   // Before anything is written: what does not load leaves the folder as it was.
   const root = loadProto(files, { include, keepCase })
+  const makesModules = needsPackageJson(out)
   mkdirSync(out, { recursive: true })
-  await writeMessages(pbjs, files, options)
+  await writeMessages(pbjs, files, rootName(files, root.files), options)
   const { code, types } = serviceModule(servicesOf(root), files, options.descriptors === true)
   writeFileSync(join(out, 'index.js'), code)
   writeFileSync(join(out, 'index.d.ts'), types)
@@ -51,19 +54,31 @@ async function gen(files: string[], options: GenOptions): Promise<void> {
     writeFileSync(join(out, 'descriptors.js'), `export const descriptors =\n  '${set}'\n`)
     written.push('descriptors.js')
   }
-  if (!isModuleFolder(out)) {
+  if (makesModules) {
     writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n')
     written.push('package.json')
   }
   process.stdout.write(written.map((name) => `${relative('', join(out, name))}\n`).join(''))
 }
 
-function writeMessages(pbjs: ReturnType<typeof requirePbjs>, files: string[], options: GenOptions): Promise<void> {
+/** Of what is in the files, not only of what they are called: all modules of a program share protobufjs's roots. */
+function rootName(files: string[], loaded: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const file of loaded) if (existsSync(file)) hash.update(readFileSync(file))
+  return [...files, hash.digest('hex').slice(0, 16)].join(' ')
+}
+
+function writeMessages(
+  pbjs: ReturnType<typeof requirePbjs>,
+  files: string[],
+  name: string,
+  options: GenOptions,
+): Promise<void> {
   const { out, include, keepCase, forceLong, forceNumber, nullSemantics } = options
   const args = [
     ...['--target', 'static-module', '--wrap', 'esm', '--dts', '--no-service'],
     // A namespace of its own: modules of one name would overwrite each other's classes.
-    ...['--root', files.join(' ')],
+    ...['--root', name],
     ...['--out', join(out, 'messages.js')],
     ...include.flatMap((folder) => ['--path', folder]),
     ...(keepCase ? ['--keep-case'] : []),
@@ -76,11 +91,18 @@ function writeMessages(pbjs: ReturnType<typeof requirePbjs>, files: string[], op
   })
 }
 
-/** Whether a `.js` file in that folder is an ES module: the nearest package.json says so. */
-function isModuleFolder(folder: string): boolean {
+/**
+ * Whether the folder needs a package.json for its `.js` files to be ES modules: the nearest one says what they are.
+ * Throws if it has one that says otherwise.
+ */
+function needsPackageJson(folder: string): boolean {
   for (let place = resolve(folder); ; place = dirname(place)) {
     const file = join(place, 'package.json')
-    if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { type?: string }).type === 'module'
-    if (dirname(place) === place) return false
+    if (existsSync(file)) {
+      if ((readJson(file) as { type?: string }).type === 'module') return false
+      if (place !== resolve(folder)) return true
+      throw new Error(`${file} says that its modules are CommonJS, and these are ES modules: give another folder`)
+    }
+    if (dirname(place) === place) return true
   }
 }

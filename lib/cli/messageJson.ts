@@ -1,5 +1,5 @@
 /** Messages as JSON, as protobuf defines it (ProtoJSON): on the command line, and one a line on stdin and stdout. */
-import type { Type } from 'protobufjs'
+import protobufjs, { type Root, type Type } from 'protobufjs'
 import protojson from 'protobufjs/ext/protojson.js'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -13,7 +13,17 @@ export function messageFromJson(type: MessageType<unknown, never>, text: string,
   } catch (error) {
     throw new Error(`${what} is no JSON: ${(error as Error).message}`, { cause: error })
   }
+  const tooLarge = inexactNumber(text)
+  if (tooLarge !== undefined) {
+    throw new Error(`${what} has ${tooLarge}, which is more than a number of JSON can hold: write "${tooLarge}"`)
+  }
   return messageFromValue(type, json, what)
+}
+
+/** A whole number in JSON that silently becomes another one. */
+function inexactNumber(text: string): string | undefined {
+  const tokens = text.match(/"(?:[^"\\]+|\\.)*"|[-\d.eE+]+/g) ?? []
+  return tokens.find((token) => /^-?\d{16,}$/.test(token) && BigInt(token) !== BigInt(Number(token)))
 }
 
 /** The same, of what is parsed already. */
@@ -28,6 +38,16 @@ export function messageFromValue(type: MessageType<unknown, never>, json: unknow
 
 export function messageToJson(type: MessageType<unknown, never>, message: unknown): string {
   return protojson.toJsonString(type as unknown as Type, message as object)
+}
+
+/**
+ * `google.protobuf.Any` as that root knows it, where it did not, too: as JSON it is the message that it holds, with its
+ * type.
+ */
+export function anyType(root: Root): Type {
+  const name = '.google.protobuf.Any'
+  if (root.lookup(name) === null) root.addJSON(protobufjs.common.get('google/protobuf/any.proto')!.nested!)
+  return root.lookupType(name)
 }
 
 /** The messages on stdin, a line each; lines with nothing in them are passed over. */

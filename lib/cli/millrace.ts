@@ -15,11 +15,13 @@ addGen(program)
 
 // Who reads has enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit()
-  throw error
+  if (error.code !== 'EPIPE') fail(error)
+  process.exit()
 })
 
-program.parseAsync().catch((error: unknown) => {
+program.parseAsync().catch(fail)
+
+function fail(error: unknown): void {
   process.stderr.write(`millrace: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
-})
+}

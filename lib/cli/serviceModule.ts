@@ -25,8 +25,8 @@ export function serviceModule(
     head,
     services.length === 0
       ? ''
-      : "import { service } from 'millrace/rpc'\n" +
-        (withDescriptors ? "import { descriptors } from './descriptors.js'\n" : '') +
+      : "import { service as $service } from 'millrace/rpc'\n" +
+        (withDescriptors ? "import { descriptors as $descriptors } from './descriptors.js'\n" : '') +
         "import * as $messages from './messages.js'\n\n",
     "export * from './messages.js'\n",
     ...services.map((service) => serviceCode(service, names.get(service)!, withDescriptors)),
@@ -35,7 +35,7 @@ export function serviceModule(
     head,
     services.length === 0
       ? ''
-      : `import type { ${['Client', 'Handlers', 'Service', ...kinds].sort().join(', ')} } from 'millrace/rpc'\n` +
+      : `import type { ${imported(['Client', 'Handlers', 'Service', ...kinds])} } from 'millrace/rpc'\n` +
         (kinds.size === 0 ? '' : "import type * as $messages from './messages.js'\n") +
         '\n',
     "export * from './messages.js'\n",
@@ -43,6 +43,13 @@ export function serviceModule(
   ]
   return { code: code.join(''), types: types.join('') }
 }
+
+/** No name of a proto file has a `$`. */
+const imported = (types: readonly string[]): string =>
+  types
+    .map((type) => `${type} as $${type}`)
+    .sort()
+    .join(', ')
 
 function serviceCode(service: Service, name: string, withDescriptors: boolean): string {
   const methods = service.methodsArray.map((method) => {
@@ -57,24 +64,24 @@ function serviceCode(service: Service, name: string, withDescriptors: boolean): 
     return `    ${keyOf(method.name)}: {\n${fields.map((field) => `      ${field},\n`).join('')}    },\n`
   })
   const fullName = JSON.stringify(service.fullName.slice(1))
-  const descriptors = withDescriptors ? '  descriptors,\n' : ''
-  return `\nexport const ${name} = service({\n  fullName: ${fullName},\n${descriptors}  methods: {\n${methods.join('')}  },\n})\n`
+  const descriptors = withDescriptors ? '  descriptors: $descriptors,\n' : ''
+  return `\nexport const ${name} = $service({\n  fullName: ${fullName},\n${descriptors}  methods: {\n${methods.join('')}  },\n})\n`
 }
 
 function serviceTypes(service: Service, name: string): string {
   const methods = service.methodsArray.map((method) => {
     const [request, response] = [classOf(method.resolvedRequestType), classOf(method.resolvedResponseType)]
     const types = [decoded(request), decoded(response), `${request}.$Properties`, `${response}.$Properties`]
-    const type = `${kindOf(method)}<\n${types.map((each) => `    ${each}`).join(',\n')}\n  >`
+    const type = `$${kindOf(method)}<\n${types.map((each) => `    ${each}`).join(',\n')}\n  >`
     return `${comment(method, '  ')}  readonly ${keyOf(method.name)}: ${type}\n`
   })
   return [
     `\n/** The methods of ${service.fullName.slice(1)}. */\n`,
     `export type ${name}Methods = {\n${methods.join('')}}\n`,
     comment(service, ''),
-    `export declare const ${name}: Service<${name}Methods>\n`,
-    `export type ${name}Client = Client<typeof ${name}>\n`,
-    `export type ${name}Handlers = Handlers<typeof ${name}>\n`,
+    `export declare const ${name}: $Service<${name}Methods>\n`,
+    `export type ${name}Client = $Client<typeof ${name}>\n`,
+    `export type ${name}Handlers = $Handlers<typeof ${name}>\n`,
   ].join('')
 }
 
@@ -93,14 +100,15 @@ function exportNames(services: readonly Service[]): Map<Service, string> {
   const taken = new Set<string>()
   const root = services[0]?.root
   const messages = new Set(root?.nestedArray.filter(isExported).map(({ name }) => identifier(name)))
+  const clashes = (name: string): boolean =>
+    taken.has(name) || ['', 'Methods', 'Client', 'Handlers'].some((type) => messages.has(name + type))
   return new Map(
     services.map((service) => {
       const alone = services.filter(({ name }) => name === service.name).length === 1
       let name = service.name
-      if (!alone || messages.has(name) || identifier(name) !== name)
-        name = service.fullName.slice(1).replaceAll('.', '_')
+      if (!alone || clashes(name) || identifier(name) !== name) name = service.fullName.slice(1).replaceAll('.', '_')
       name = identifier(name)
-      while (taken.has(name) || messages.has(name)) name += '_'
+      while (clashes(name)) name += '_'
       taken.add(name)
       return [service, name]
     }),

@@ -5,19 +5,19 @@
  *       "chat.v1.Chat/Watch": [{ "text": "one" }, { "text": "two" }, { "$error": { "status": "ABORTED", "message": "…" } }] }
  */
 import protobufjs from 'protobufjs'
-import { readFileSync } from 'node:fs'
 import type { AnyMethod, Methods } from '../rpc/method.ts'
-import { RpcError, type DetailInit } from '../rpc/rpcError.ts'
+import { RpcError, type Any } from '../rpc/rpcError.ts'
 import type { Service } from '../rpc/service.ts'
 import { Status } from '../rpc/status.ts'
-import { messageFromValue } from './messageJson.ts'
+import { anyType, messageFromValue } from './messageJson.ts'
+import { readJson } from './readJson.ts'
 
 /** What a method answers: messages, and errors that end it. */
 export type Answers = ReadonlyMap<string, readonly (object | RpcError)[]>
 
 /** Reads the file, and throws for what it says of methods and messages that there are not. */
 export function readAnswers(file: string, services: readonly Service<Methods>[], root: protobufjs.Root): Answers {
-  const given = parse(readFileSync(file, 'utf8'), file)
+  const given = objectIn(readJson(file), file)
   const methods = new Map(services.flatMap((each) => Object.values(each.methods)).map((each) => [each.path, each]))
   return new Map(
     Object.entries(given).map(([path, value]) => {
@@ -30,34 +30,38 @@ export function readAnswers(file: string, services: readonly Service<Methods>[],
   )
 }
 
-function parse(text: string, file: string): Readonly<Record<string, unknown>> {
-  try {
-    return JSON.parse(text) as Readonly<Record<string, unknown>>
-  } catch (error) {
-    throw new Error(`${file} is no JSON: ${(error as Error).message}`, { cause: error })
-  }
-}
-
 function answerOf(value: unknown, method: AnyMethod, root: protobufjs.Root, what: string): object {
-  const error = (value as { $error?: ErrorAnswer } | null)?.$error
+  const error = (value as { $error?: unknown } | null)?.$error
   return error === undefined ? messageFromValue(method.responseType, value, what) : errorOf(error, root, what)
 }
 
-interface ErrorAnswer {
-  readonly status?: string
-  readonly message?: string
-  /** Each with its type: `{ "@type": "chat.v1.Line", "text": "…" }`. */
-  readonly details?: readonly { readonly '@type'?: string }[]
+/** What is not `status`, `message` and `details` is an error of its own: it would not be noticed. */
+function errorOf(value: unknown, root: protobufjs.Root, what: string): RpcError {
+  const { status = 'UNKNOWN', message = '', details = [], ...rest } = objectIn(value, `${what}: the $error`)
+  const unknown = Object.keys(rest)[0]
+  if (unknown !== undefined) throw new Error(`${what}: the $error has an unknown ${unknown}`)
+  if (!Object.hasOwn(Status, status as string) || status === 'OK') {
+    throw new Error(`${what}: there is no error ${String(status)}`)
+  }
+  if (!Array.isArray(details)) throw new Error(`${what}: the details are no list`)
+  const decoded = details.map((detail) => detailOf(detail, root, what))
+  return new RpcError(Status[status as keyof typeof Status], String(message), decoded)
 }
 
-function errorOf({ status = 'UNKNOWN', message = '', details = [] }: ErrorAnswer, root: protobufjs.Root, what: string) {
-  if (!Object.hasOwn(Status, status) || status === 'OK') throw new Error(`${what}: there is no error ${status}`)
-  const decoded = details.map(({ '@type': url = '', ...fields }): DetailInit => {
-    const type = root.lookup(`.${url.slice(url.lastIndexOf('/') + 1)}`)
-    if (!(type instanceof protobufjs.Type)) throw new Error(`${what}: there is no message ${url}`)
-    return [type, messageFromValue(type, fields, what)]
-  })
-  return new RpcError(Status[status as keyof typeof Status], message, decoded)
+/** As `millrace call` prints it; the type may stand alone: `{ "@type": "chat.v1.Line", "text": "…" }`. */
+function detailOf(value: unknown, root: protobufjs.Root, what: string): Any {
+  const detail = objectIn(value, `${what}: a detail`)
+  const url = String(detail['@type'])
+  const typeUrl = url.includes('/') ? url : `type.googleapis.com/${url}`
+  const found = root.lookup(`.${typeUrl.slice(typeUrl.lastIndexOf('/') + 1)}`)
+  if (!(found instanceof protobufjs.Type)) throw new Error(`${what}: there is no message ${url}`)
+  const { value: bytes = new Uint8Array(0) } = messageFromValue(anyType(root), detail, what) as Partial<Any>
+  return { typeUrl, value: bytes }
+}
+
+function objectIn(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new Error(`${what} is no object`)
 }
 
 type Handler = (input: any) => any // oxlint-disable-line typescript/no-explicit-any -- any method's messages
@@ -123,5 +127,8 @@ function echoOf({ requestType, responseType }: AnyMethod): (request: object) => 
 }
 
 function sameKind(a: protobufjs.Field, b: protobufjs.Field): boolean {
-  return a.repeated === b.repeated && a.map === b.map && (a.resolvedType ?? a.type) === (b.resolvedType ?? b.type)
+  return a.repeated === b.repeated && keyOf(a) === keyOf(b) && (a.resolvedType ?? a.type) === (b.resolvedType ?? b.type)
 }
+
+const keyOf = (field: protobufjs.Field): string | undefined =>
+  field instanceof protobufjs.MapField ? field.keyType : undefined

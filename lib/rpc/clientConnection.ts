@@ -16,6 +16,7 @@ import { FrameReader, type FrameSink } from './frame.ts'
 import { Inflow } from './inflow.ts'
 import { RpcError } from './rpcError.ts'
 import { Status } from './status.ts'
+import { TurnBudget } from './turnBudget.ts'
 
 export interface ClientConnectionOptions {
   readonly maxMessageLength: number
@@ -51,6 +52,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
   /** Closed after its last call. */
   #closing = false
   #writingPaused = false
+  readonly #turn = new TurnBudget(() => this.#wakeAll())
   readonly #inflow = new Inflow(MAX_EXCESS, () => this.#wire.can('window'))
   #lastReceived = 0
   #failure: Error | undefined
@@ -190,7 +192,7 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   override resumeWriting(): void {
     this.#writingPaused = false
-    for (const call of this.#wire.calls.values()) call.wake?.()
+    this.#wakeAll()
   }
 
   // --- the wire calls
@@ -287,6 +289,10 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
 
   // --- inside
 
+  #wakeAll(): void {
+    for (const call of this.#wire.calls.values()) call.wake?.()
+  }
+
   async #pump(call: ClientCall): Promise<void> {
     try {
       const requests = call.takeRequests()
@@ -303,8 +309,8 @@ export class ClientConnection extends Protocol implements ClientWireEvents<Clien
           call.requestsEnded()
           return this.#wire.end(call)
         }
-        this.#wire.send(call, next.value)
-        while (this.#writingPaused || !call.window!.maySend) {
+        this.#turn.spend(this.#wire.send(call, next.value))
+        while (this.#writingPaused || this.#turn.isSpent || !call.window!.maySend) {
           await new Promise<void>((resolve) => (call.wake = resolve))
           call.wake = undefined
           if (call.done) return

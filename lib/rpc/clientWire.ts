@@ -263,11 +263,12 @@ export class ClientWire<C extends ClientStream> implements FrameReceiver {
     this.calls.add(call)
   }
 
-  /** One message of a stream. Throws as {@link start}; the call is still there. */
-  send(call: C, message: unknown): void {
+  /** One message of a stream. Returns its length in bytes. Throws as {@link start}; the call is still there. */
+  send(call: C, message: unknown): number {
     this.#data.set(call.id, call.method.body, message)
     this.#sink.writeEncoded(this.#data, call)
     call.window!.sent(this.#data.length + HEADER_LENGTH)
+    return this.#data.length
   }
 
   /** No more messages. */

@@ -61,7 +61,8 @@ const tagOf = ({ number, kind }: { number: number; kind: Kind }): number =>
 function append(out: OutgoingBuffer, field: { number: number; kind: Kind }, value: unknown): void {
   const { kind } = field
   const tag = tagOf(field)
-  if (kind === 'int32') appendFieldHead(out, tag, value as number)
+  // What is negative has 64 bits elsewhere; all readers take the lowest 32.
+  if (kind === 'int32') appendFieldHead(out, tag, (value as number) >>> 0)
   else if (kind === 'string') appendField(out, tag, encodeText(value as string))
   else if (kind === 'bytes') appendField(out, tag, value as Uint8Array)
   else if ('encode' in kind) appendField(out, tag, kind.encode(value as never).finish())
@@ -69,7 +70,7 @@ function append(out: OutgoingBuffer, field: { number: number; kind: Kind }, valu
 }
 
 function read(reader: FieldReader, kind: Kind): unknown {
-  if (kind === 'int32') return reader.int64()
+  if (kind === 'int32') return reader.int64() | 0
   if (kind === 'string') return reader.text()
   if (kind === 'bytes') return reader.view()
   if ('encode' in kind) return kind.decode(reader.view())

@@ -24,6 +24,7 @@ import type { ServerConnectionOwner } from './serverOwner.ts'
 import { ServerWire, type ServerWireEvents } from './serverWire.ts'
 import { Status } from './status.ts'
 import { costOf } from './streamWindow.ts'
+import { TurnBudget } from './turnBudget.ts'
 
 /** How long a client has to receive its last answers when it is turned out. */
 const LINGER_MS = 1000
@@ -50,6 +51,7 @@ export class ServerConnection
   /** Held, besides, while the client does not read what it gets. */
   readonly #inflow: Inflow
   #writingPaused = false
+  readonly #turn = new TurnBudget(() => this.#wakeAll())
   /** No more calls: the connection is closed after the last. */
   #draining = false
   #age: Timer | undefined
@@ -73,11 +75,6 @@ export class ServerConnection
     return this.#transport
   }
 
-  /** Calls that have no answer yet. */
-  get activeCalls(): number {
-    return this.#wire.calls.size
-  }
-
   // --- the transport calls
 
   override connectionMade(transport: Transport): void {
@@ -96,7 +93,7 @@ export class ServerConnection
   }
 
   override eofReceived(): boolean {
-    if (!this.#owner.limits.halfOpen || this.activeCalls === 0) {
+    if (!this.#owner.limits.halfOpen || this.#wire.calls.size === 0) {
       this.#cancelAll(new RpcError(Status.CANCELLED, `the client ${this.#peer()} has ended the connection`))
       return false
     }
@@ -128,7 +125,7 @@ export class ServerConnection
 
   override resumeWriting(): void {
     this.#writingPaused = false
-    for (const call of this.#wire.calls.values()) call.wake?.()
+    this.#wakeAll()
     this.#inflow.release(WRITING)
   }
 
@@ -233,12 +230,12 @@ export class ServerConnection
   // --- handlers call
 
   send(call: ServerCall, response: unknown): void {
-    this.#wire.send(call, call.route.body, response)
+    this.#turn.spend(this.#wire.send(call, call.route.body, response))
     call.headerIsOver = true
   }
 
   maySend(call: ServerCall): boolean {
-    return !this.#writingPaused && call.window!.maySend && !this.#transport.isClosing()
+    return !this.#writingPaused && !this.#turn.isSpent && call.window!.maySend && !this.#transport.isClosing()
   }
 
   // --- inside
@@ -288,15 +285,12 @@ export class ServerConnection
     } catch (error) {
       return this.#failed(call, error)
     }
-    if (isThenable(result)) {
-      // What is no real promise may do anything.
-      Promise.resolve(result).then(
-        (response) => this.#answer(call, response),
-        (error: unknown) => this.#failed(call, error),
-      )
-    } else {
-      this.#answer(call, result)
-    }
+    if (!isThenable(result)) return this.#answer(call, result)
+    // What is no real promise may do anything.
+    Promise.resolve(result).then(
+      (response) => this.#answer(call, response),
+      (error: unknown) => this.#failed(call, error),
+    )
   }
 
   async #runLong(call: ServerCall, request: unknown): Promise<void> {
@@ -383,8 +377,12 @@ export class ServerConnection
     }
   }
 
+  #wakeAll(): void {
+    for (const call of this.#wire.calls.values()) call.wake?.()
+  }
+
   #closeWhenDone(): void {
-    if (this.#draining && this.activeCalls === 0) this.#transport.close()
+    if (this.#draining && this.#wire.calls.size === 0) this.#transport.close()
   }
 
   #peer(): string {

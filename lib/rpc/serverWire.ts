@@ -276,11 +276,12 @@ export class ServerWire<S extends ServerStream> implements FrameReceiver {
     this.drop(stream)
   }
 
-  /** One message of a stream. Throws as {@link respond}. */
-  send<T>(stream: S, body: BodyEncoder<T>, message: T): void {
+  /** One message of a stream. Returns its length in bytes. Throws as {@link respond}. */
+  send<T>(stream: S, body: BodyEncoder<T>, message: T): number {
     this.#data.set(stream.id, body as BodyEncoder<unknown>, message)
     this.#sink.writeEncoded(this.#data, stream)
     stream.window!.sent(this.#data.length + HEADER_LENGTH)
+    return this.#data.length
   }
 
   /** The end of a stream without an error, which ends the call. Throws as {@link respond} for too large trailers. */

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { Reflection, ReflectionService, RpcError, Status, type Handlers, type RpcServer } from '../../lib/rpc/index.ts'
 import { buildIfMissing } from '../support/builtPackage.ts'
-import { millrace, startMillrace } from '../support/millraceCommand.ts'
+import { command, millrace, startMillrace } from '../support/millraceCommand.ts'
 import { netUnixPath } from '../support/netTools.ts'
+import { Program } from '../support/program.ts'
 import { served } from '../support/rpcServed.ts'
 import { ca, certified } from '../support/tlsFixtures.ts'
 import { GoServer, itWithGoStreams } from '../support/goTtrpc.ts'
@@ -122,6 +123,14 @@ describe('millrace call', () => {
     expect([await program.exit(), program.stdout, program.stderr]).toEqual([0, '{"count":1}\n', ''])
   })
 
+  it('takes no request for an empty one of those that are no objects in JSON, too', async () => {
+    const types = join(fixtures, 'wrapped.proto')
+    const program = startMillrace('serve', '--proto', types)
+    const [, address] = await program.output(/^listening on (.*)\n/)
+    expect((await millrace(['call', address!, 'wrapped.Wrapped/Echo'])).stdout).toBe('""\n')
+    expect((await millrace(['call', address!, 'wrapped.Wrapped/Echo', '"a"'])).stdout).toBe('"a"\n')
+  })
+
   it('sends no deadline of its own, and takes no request for an empty one', async () => {
     const address = await serveChat()
     expect((await millrace(['call', address, 'chat.v1.Chat/Send', '-p', proto])).stdout).toBe('{}\n')
@@ -175,6 +184,18 @@ describe('millrace call', () => {
       })
     })
 
+    it('never with 0, whatever status a server makes up', async () => {
+      const raw = await rawServer()
+      const program = startMillrace('call', `127.0.0.1:${raw.port}`, 'chat.v1.Chat/Send', '-p', proto)
+      const peer = await raw.accepted()
+      const { id } = await peer.nextOf(REQUEST)
+      peer.respond(id, { status: { code: 192, message: 'odd' } })
+      expect([await program.exit(), program.stderr]).toEqual([
+        64 + Status.UNKNOWN,
+        expect.stringContaining('status 192: odd'),
+      ])
+    })
+
     it('after the responses that came', async () => {
       const address = await serveChat()
       const ran = await millrace(['call', address, 'chat.v1.Chat/Watch', '{"room":"broken"}', '-p', proto])
@@ -189,7 +210,7 @@ describe('millrace call', () => {
       const address = await serveChat()
       const program = startMillrace('call', address, 'chat.v1.Chat/Upload', '-p', proto, '-t', '50')
       expect(await program.exit()).toBe(64 + Status.DEADLINE_EXCEEDED)
-      expect(program.stderr).toContain('DEADLINE_EXCEEDED: the deadline has passed')
+      expect(program.stderr).toMatch(/DEADLINE_EXCEEDED: the deadline (has )?passed/)
     })
 
     it('when nobody is there', async () => {
@@ -209,6 +230,11 @@ describe('millrace call', () => {
       ['for an unknown field', ['chat.v1.Chat/Send', '{"tex":1}'], 'the request is no chat.v1.Line: '],
       ['for a line that is none', ['chat.v1.Chat/Upload'], 'line 2 of stdin is no JSON: '],
       ['for metadata that are none', ['chat.v1.Chat/Send', '-m', 'x'], 'It must be key=value.'],
+      [
+        'for a number that JSON cannot hold',
+        ['chat.v1.Chat/Send', '{"text":"9007199254740993","likes":-9007199254740993}'],
+        'the request has -9007199254740993, which is more than a number of JSON can hold: write "-9007199254740993"',
+      ],
       ['for a time that is none', ['chat.v1.Chat/Send', '-t', 'soon'], 'It must be a number of milliseconds.'],
     ])('%s', async (_name, args, message) => {
       const address = await serveChat()
@@ -220,6 +246,22 @@ describe('millrace call', () => {
     it('for an address that is none', async () => {
       const { status, stderr } = await millrace(['call', 'localhost', 'chat.v1.Chat/Send', '-p', proto])
       expect([status, stderr]).toEqual([1, 'millrace: localhost is no address: give HOST:PORT or unix:PATH\n'])
+    })
+
+    it.each([
+      ['for a certificate that is none', '127.0.0.1:1', ['--wait', '--ca', proto], `${proto}: `],
+      ['for a key without its certificate', '127.0.0.1:1', ['--key', proto], 'TLS needs both --cert and --key'],
+      ['for TLS to nobody', 'unix:nobody.sock', ['--wait', '--tls'], 'TLS over a Unix socket needs --server-name'],
+    ])('%s', async (_name, address, args, message) => {
+      const { status, stderr } = await millrace(['call', address, 'chat.v1.Chat/Send', '-p', proto, ...args])
+      expect([status, stderr]).toEqual([1, expect.stringContaining(`millrace: ${message}`)])
+    })
+
+    it('for a stdout that cannot be written', async () => {
+      const address = await serveChat()
+      const call = [process.execPath, command, 'call', address, 'chat.v1.Chat/Send', '-p', proto].join(' ')
+      const program = new Program('sh', ['-c', `exec ${call} > /dev/full`])
+      expect([await program.exit(), program.stderr]).toEqual([1, expect.stringMatching(/^millrace: ENOSPC.*\n$/)])
     })
 
     it('for a server without reflection, or that does not know enough', async () => {

@@ -218,6 +218,50 @@ describe('millrace gen', () => {
     expect(ran.stdout).toBe('class class/new 3\n')
   })
 
+  it('keeps clear of the names that its modules use themselves, and of those of types', () => {
+    const names = ['Client', 'Handlers', 'Service', 'UnaryMethod', 'service', 'descriptors', 'Foo']
+    write(
+      'clash.proto',
+      'syntax = "proto3";',
+      'message M { int32 n = 1; }',
+      'message FooClient { int32 n = 1; }',
+      ...names.map((name) => `service ${name} { rpc Do (M) returns (M); }`),
+    )
+    expect(gen('clash.proto', '--out', 'clash', '--descriptors')).toMatchObject({ status: 0, stderr: '' })
+    const ran = run(
+      'useClash',
+      "import * as all from './clash/index.js'",
+      "import type { FooClient, Foo_Client } from './clash/index.js'",
+      'const message: FooClient = all.FooClient.create({ n: 1 })',
+      'export const call: (client: Foo_Client) => Promise<all.M> = (client) => client.do(message)',
+      "console.log(Object.keys(all).join(' '), message.n)",
+    )
+    expect(ran).toMatchObject({
+      stdout: 'Client FooClient Foo_ Handlers M Service UnaryMethod descriptors service 1\n',
+      stderr: '',
+    })
+  })
+
+  it('keeps apart messages of one name in files of one name', () => {
+    const proto = (field: string): string =>
+      `syntax = "proto3"; package same; message In { ${field} } message Out { In in = 1; }`
+    for (const [place, field] of [
+      ['left', 'string a = 1;'],
+      ['right', 'int32 b = 2;'],
+    ] as const) {
+      write(`${place}/same.proto`, proto(field))
+      expect(node(join(folder, place), command, 'gen', 'same.proto', '--out', 'gen')).toMatchObject({ stderr: '' })
+    }
+    const ran = run(
+      'useBothSame',
+      "import { same as left } from './left/gen/index.js'",
+      "import { same as right } from './right/gen/index.js'",
+      "const [a, b] = [left.Out.encode({ in: { a: 'x' } }).finish(), right.Out.encode({ in: { b: 7 } }).finish()]",
+      'console.log(left.Out.decode(a).in?.a, right.Out.decode(b).in?.b)',
+    )
+    expect(ran.stdout).toBe('x 7\n')
+  })
+
   it('carries the comments over', () => {
     write(
       'comments.proto',
@@ -318,6 +362,17 @@ describe('millrace gen', () => {
       expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
       expect(stderr).toContain(message)
       expect(existsSync(join(folder, 'failed'))).toBe(false)
+    })
+
+    it.each([
+      ['one of CommonJS modules', '{ "name": "mine" }', 'says that its modules are CommonJS'],
+      ['one that is no JSON', '{', 'is no JSON: '],
+    ])('where there is a package.json already, %s, and leaves that as it is', (_name, text, message) => {
+      write('mine/package.json', text)
+      const { status, stdout, stderr } = gen('chat.proto', '--out', 'mine')
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+      expect(stderr).toContain(`millrace: ${join(folder, 'mine/package.json')} ${message}`)
+      expect([read('mine/package.json'), existsSync(join(folder, 'mine/messages.js'))]).toEqual([`${text}\n`, false])
     })
 
     it('without protobufjs-cli, and tells how to get it', () => {

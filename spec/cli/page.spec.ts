@@ -10,8 +10,8 @@ const page = readFileSync(join(root, 'docs/cli.md'), 'utf8')
 // Where no package.json says that modules are ES modules.
 const folder = mkdtempSync(join(tmpdir(), 'millrace-page-'))
 
-/** The files that the page shows, by the comment at their top. */
-const files = [...page.matchAll(/```(?:proto|json)\n\/\/ (\S+)\n(.*?)```/gs)].map(([, name, text]) => [name!, text!])
+/** The files that the page shows, as they stand there: the last name in front of them is theirs. */
+const files = [...page.matchAll(/`([\w.]+)`:\n\n```(?:proto|json)\n(.*?)```/gs)].map(([, name, text]) => [name!, text!])
 
 /** The commands of its sessions, each with what it prints. */
 const commands = [...page.matchAll(/```console\n(.*?)```/gs)]

@@ -19,6 +19,10 @@ import { StaticChat, StaticLine } from '../rpc/chatServices.ts'
 const fixtures = join(__dirname, '../fixtures')
 const proto = join(fixtures, 'chat.proto')
 
+const wrapped = join(fixtures, 'wrapped.proto')
+
+const addressOf = async (program: Program): Promise<string> => (await program.output(/^listening on (.*)\n/))[1]!
+
 async function portOf(program: Program): Promise<number> {
   return Number((await program.output(/^listening on 127\.0\.0\.1:(\d+)\n/))[1])
 }
@@ -54,6 +58,11 @@ describe('millrace serve', () => {
   beforeAll(buildIfMissing)
 
   describe('without answers', () => {
+    it('leaves out what has the same name and another type', async () => {
+      const address = await addressOf(startMillrace('serve', '--proto', wrapped))
+      expect((await millrace(['call', address, 'wrapped.Wrapped/Other', '{"by":{"a":1}}'])).stdout).toBe('{}\n')
+    })
+
     it('echoes: the message, or what of it the response can hold', async () => {
       const client = await clientOf(startMillrace('serve', '--proto', proto))
       const lines = [{ text: 'a' }, { text: 'b', likes: 2 }]
@@ -93,7 +102,29 @@ describe('millrace serve', () => {
       expect(await netError(lines.next())).toMatchObject({ status: Status.NOT_FOUND })
     })
 
+    it('takes details as `millrace call` prints them, those that are no objects in JSON too', async () => {
+      const details = [
+        { '@type': 'type.googleapis.com/google.protobuf.Duration', value: '3s' },
+        { '@type': 'wrapped.Texts', by: { a: 1 } },
+      ]
+      const answers = { 'wrapped.Wrapped/Echo': { $error: { status: 'ABORTED', details } } }
+      const path = file('answers.json', JSON.stringify(answers))
+      const address = await addressOf(startMillrace('serve', '--proto', wrapped, '--answers', path))
+      const { stderr } = await millrace(['call', address, 'wrapped.Wrapped/Echo', '"x"', '--proto', wrapped])
+      const printed = [details[0], { ...details[1], '@type': 'type.googleapis.com/wrapped.Texts' }]
+      expect(stderr.split('\n').slice(1, 3)).toEqual(printed.map((each) => `detail ${JSON.stringify(each)}`))
+    })
+
     it.each([
+      ['what is no object', null, 'is no object'],
+      ['a list', [], 'is no object'],
+      ['an error that is none', { 'chat.v1.Chat/Send': { $error: 'x' } }, 'the $error is no object'],
+      [
+        'an unknown part of an error',
+        { 'chat.v1.Chat/Send': { $error: { code: 5 } } },
+        'the $error has an unknown code',
+      ],
+      ['details that are no list', { 'chat.v1.Chat/Send': { $error: { details: {} } } }, 'the details are no list'],
       ['a method that there is not', { 'chat.v1.Chat/No': {} }, 'there is no method chat.v1.Chat/No'],
       ['two responses of a method with one', { 'chat.v1.Chat/Send': [{}, {}] }, 'chat.v1.Chat/Send has one response'],
       ['an unknown field', { 'chat.v1.Chat/Send': { counts: 1 } }, 'is no chat.v1.Sent: '],
@@ -143,6 +174,8 @@ describe('millrace serve', () => {
     const program = startMillrace('serve', '--proto', proto, ...tls, '--ca', join(fixtures, 'tls/ca.crt'))
     const client = await clientOf(program, { tls: { ca, ...certified('client') }, serverHostname: 'localhost' })
     expect((await all(client.talk([{ text: 'x' }]))).length).toBe(1)
+    const broken = await millrace(['serve', '--proto', proto, '--cert', proto, '--key', tls[3]!])
+    expect([broken.status, broken.stderr]).toEqual([1, expect.stringContaining(`millrace: ${proto}, `)])
     const half = await millrace(['serve', '--proto', proto, '--cert', tls[1]!])
     expect(half).toEqual({ status: 1, stdout: '', stderr: 'millrace: TLS needs both --cert and --key\n' })
   })

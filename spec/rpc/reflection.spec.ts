@@ -162,6 +162,17 @@ describe('Reflection', () => {
     expect((await ask(withEverything, { allExtensionNumbersOfType: 'no.Such' })).errorResponse).toBeDefined()
   })
 
+  it('tells back a number of an extension that cannot be, also to others', async () => {
+    const { client } = await served((server) => server.add(ReflectionService, new Reflection(server)))
+    const { serverReflectionInfo } = await client(OthersReflection)
+    const fileContainingExtension = { containingType: 'a.B', extensionNumber: -7 }
+    const { value } = await serverReflectionInfo([{ fileContainingExtension }]).next()
+    expect(value.toJSON()).toMatchObject({
+      originalRequest: { fileContainingExtension },
+      errorResponse: { errorMessage: 'extension -7 of a.B is not known' },
+    })
+  })
+
   it('answers one question after the other, each with what was asked, also to others', async () => {
     const { client } = await served((server) => {
       server.add(ReflectedChat, {}).add(ReflectionService, new Reflection(server))

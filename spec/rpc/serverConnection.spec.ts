@@ -172,6 +172,47 @@ describe('ServerConnection', () => {
       expect(await collect(client.both([{}]))).toHaveLength(1)
     })
 
+    it('does not count any more, though it waited for room', async () => {
+      const { client } = await echoPair({}, { maxConcurrentStreams: 1 }, { windowLength: 100 })
+      const controller = new AbortController()
+      await client.down({ count: 1e6 }, { signal: controller.signal }).next()
+      await netTurns(10)
+      controller.abort()
+      await netTurns(10)
+      expect(await collect(client.both([{}]))).toHaveLength(1)
+    })
+
+    it('gives its handler none of the messages that have come', async () => {
+      const gate = later()
+      const seen = later<unknown>()
+      let taken = 0
+      const { client } = await echoPair({
+        async up(items) {
+          await gate.promise
+          try {
+            for await (const _ of items) taken++
+          } catch (error) {
+            seen.resolve(error)
+          }
+          return {}
+        },
+      })
+      // From then on the client can say that it gives up.
+      await client.one({})
+      const controller = new AbortController()
+      const requests = new Pushable<Partial<Item>>()
+      requests.push({})
+      requests.push({})
+      const call = client.up(requests, { signal: controller.signal })
+      await netTurns(10)
+      controller.abort()
+      expect(await failure(call)).toMatchObject({ status: Status.CANCELLED })
+      await netTurns(10)
+      gate.resolve()
+      expect(await seen.promise).toMatchObject({ status: Status.CANCELLED })
+      expect(taken).toBe(0)
+    })
+
     it('runs no handler for it, if that had to wait for an interceptor', async () => {
       const gate = later()
       const asked = later<CallContext>()

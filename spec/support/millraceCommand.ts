@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { netDefer } from './netTools.ts'
 import { Program } from './program.ts'
 
-const command = join(__dirname, '../../dist/esm/cli/millrace.js')
+/** The built command. */
+export const command = join(__dirname, '../../dist/esm/cli/millrace.js')
 
 /** Runs the built command as users do; it is gone after the test. */
 export function startMillrace(...args: string[]): Program {
