@@ -138,8 +138,9 @@ export class BodyEncoder<I> {
       const place = out.reserve(n)
       const { buf } = body
       // For so few a loop beats the two calls.
-      if (n <= 64 && buf instanceof Uint8Array) for (let i = 0; i < n; i++) out.bytes[place + i] = buf[i]!
-      else body.finishInto(out.bytes, place)
+      const { bytes } = out
+      if (n <= 64 && buf instanceof Uint8Array) for (let i = 0; i < n; i++) bytes[place + i] = buf[i]!
+      else body.finishInto(bytes, place)
     } else out.append(body.finish())
     this.#body = NOTHING
   }
