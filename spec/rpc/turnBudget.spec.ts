@@ -30,20 +30,25 @@ describe.each([
   // No window stops it, nor what the system takes at once.
   const windowLength = 16 * 1024 * 1024
 
-  it.each(['server', 'client'])('of a %s', async (side) => {
-    const made = busy()
-    const server = new RpcServer({ windowLength }).add(Echo, { ...echo, down: ({ count }) => made.items(count) })
-    netDefer(() => server.forceShutdown())
-    await server.listen('tcp://127.0.0.1:0')
-    const client = await connect(Echo, { ...server.address, extension, windowLength })
-    netDefer(() => client.$channel.abort())
-    await client.one({})
-    const count =
-      side === 'server'
-        ? (await collect(client.down({ count: 50_000 }))).length
-        : (await client.up(made.items(50_000))).count
-    expect(count).toBe(50_000)
-    expect(made.most).toBeGreaterThan(100)
-    expect(made.most).toBeLessThan(1000)
-  })
+  it.each(['server', 'client'])(
+    'of a %s',
+    async (side) => {
+      const made = busy()
+      const server = new RpcServer({ windowLength }).add(Echo, { ...echo, down: ({ count }) => made.items(count) })
+      netDefer(() => server.forceShutdown())
+      await server.listen('tcp://127.0.0.1:0')
+      const client = await connect(Echo, { ...server.address, extension, windowLength })
+      netDefer(() => client.$channel.abort())
+      await client.one({})
+      const count =
+        side === 'server'
+          ? (await collect(client.down({ count: 20_000 }))).length
+          : (await client.up(made.items(20_000))).count
+      expect(count).toBe(20_000)
+      expect(made.most).toBeGreaterThan(100)
+      // A thousand, and a few that were on their way.
+      expect(made.most).toBeLessThan(1500)
+    },
+    60_000,
+  )
 })
