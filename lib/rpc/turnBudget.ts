@@ -1,8 +1,8 @@
 import { nextTurn } from '../wait.ts'
 
 /** What a message costs besides its bytes. */
-const MESSAGE_COST = 1024
-/** Some 1,000 small messages: a millisecond or two, in which nothing else is done. Streams are slower with half as many. */
+const MESSAGE_COST = 2048
+/** Some 500 small messages: less than a millisecond or two, in which nothing else is done. */
 const MOST = 1024 * 1024
 
 /**
