@@ -2,14 +2,22 @@
  * The one way to wait. Every promise that millrace leaves pending is a {@link Waiter}: it knows how to be cancelled
  * (signal, scope, timeout), forgets its listeners when it settles, and never causes an unhandled rejection.
  *
- * The slot for "the current scope" belongs to the structured flavour: while it is empty a wait pays one null check.
+ * The slot for what is ambient belongs to the structured flavour: while it is empty a wait pays one null check.
  */
 import { clock, type Timer } from './clock.ts'
 import { TimeoutError } from './errors.ts'
 
-/** What a wait needs of a cancel scope: a signal that follows its effective state. Its reason is what is raised. */
+/** What a wait that is cancelled rejects with. An AbortSignal that has aborted is one. */
+export interface Cancellation {
+  readonly reason: unknown
+}
+
+/** What a wait needs of a cancel scope. */
 export interface WaitScope {
-  readonly signal: AbortSignal
+  /** While the scope is cancelled: no wait in it begins. */
+  readonly cancellation: Cancellation | undefined
+  /** Cancels `wait` as soon as the scope is, which is not now, unless the wait is forgotten before. */
+  watch(wait: WaitLink): void
 }
 
 /** The last argument of every function that waits. With several of them, whichever comes first ends the wait. */
@@ -25,32 +33,56 @@ export interface WaitOptions {
   readonly timeoutMs?: number | undefined
 }
 
-let currentScope: (() => WaitScope | undefined) | null = null
+/** What belongs to whoever calls, without being passed on: see `millrace/structured`. */
+export interface Ambience {
+  /** The scope of the caller's waits. */
+  scope(): WaitScope | undefined
+  /** A function that, whenever it is called, runs `fn` as if the present caller did. */
+  bind<A extends unknown[], T>(fn: (...args: A) => T): (...args: A) => T
+  /** Runs `fn` without anything ambient. */
+  exit<T>(fn: () => T): T
+}
 
-/** Fills the slot that tells the ambient scope of the caller. Called once, by the structured flavour. */
-export function setCurrentScope(provider: (() => WaitScope | undefined) | null): void {
-  currentScope = provider
+// One slot for the process, even if both builds of the package are loaded: a scope of one governs waits of the other.
+const SLOT = Symbol.for('millrace.ambience')
+const slot = ((globalThis as { [SLOT]?: { ambience: Ambience | null } })[SLOT] ??= Object.seal({ ambience: null }))
+
+/** Fills the slot, or empties it. For the structured flavour, which does so with its first block and its last. */
+export function setAmbience(ambience: Ambience | null): void {
+  slot.ambience = ambience
 }
 
 /** The scope that a wait belongs to: its own, or the ambient one. */
 export function scopeOf(options: Pick<WaitOptions, 'scope'> | undefined): WaitScope | undefined {
-  return options?.scope ?? currentScope?.()
+  return options?.scope ?? slot.ambience?.scope()
 }
 
+/** `fn`, to be called later and from elsewhere, but for whoever asks now. */
+export function bound<A extends unknown[], T>(fn: (...args: A) => T): (...args: A) => T {
+  return slot.ambience === null ? fn : slot.ambience.bind(fn)
+}
+
+/** Runs `fn`, which begins what is nobody's but its own and outlives whoever happens to call now. */
+export function detached<T>(fn: () => T): T {
+  return slot.ambience === null ? fn() : slot.ambience.exit(fn)
+}
+
+/** For one wait that is not given up half-way, whatever is ambient. */
+export const UNCANCELLED: WaitScope = { cancellation: undefined, watch() {} }
+
 /**
- * Whether a wait is cancelled before it begins; a wait must check it even when it could finish at once. Returns the
- * signal that says so, else `undefined`.
+ * Whether a wait is cancelled before it begins; a wait must check it even when it could finish at once. Returns what it
+ * rejects with, else `undefined`.
  */
-export function abortedOnEntry(options: WaitOptions | undefined): AbortSignal | undefined {
-  if (options === undefined && currentScope === null) return undefined
+export function abortedOnEntry(options: WaitOptions | undefined): Cancellation | undefined {
+  if (options === undefined && slot.ambience === null) return undefined
   if (options?.signal?.aborted) return options.signal
-  const scope = scopeOf(options)
-  return scope?.signal.aborted ? scope.signal : undefined
+  return scopeOf(options)?.cancellation
 }
 
 /** Whether anything can end the wait before its time. If not, a wait need not be able to name or forget itself. */
 export function mayBeCancelled(options: object | undefined): boolean {
-  return options !== undefined || currentScope !== null
+  return options !== undefined || slot.ambience !== null
 }
 
 const ignore = (): void => {}
@@ -79,25 +111,96 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediateOrTimeout(resolve))
 }
 
+/** One wait among those that a signal or a scope ends. Its fields are the chain's. */
+export abstract class WaitLink {
+  /** @internal */
+  chain: WaitChain | undefined = undefined
+  /** @internal */
+  previous: WaitLink | undefined = undefined
+  /** @internal */
+  next: WaitLink | undefined = undefined
+
+  /** Called once, at most, and not after {@link forget}. */
+  abstract cancel(reason: unknown): void
+
+  /** The wait is over; may be called again. */
+  forget(): void {
+    this.chain?.delete(this)
+  }
+}
+
+/**
+ * The waits that one signal or scope may end, in the order in which they began. Doubly linked, since a set that thousands
+ * of waits come and go in is all garbage.
+ */
+export class WaitChain {
+  #first: WaitLink | undefined
+  #last: WaitLink | undefined
+
+  add(link: WaitLink): void {
+    link.chain = this
+    const last = this.#last
+    this.#last = link
+    if (last === undefined) {
+      this.#first = link
+      this.filled()
+    } else {
+      last.next = link
+      link.previous = last
+    }
+  }
+
+  delete(link: WaitLink): void {
+    const { previous, next } = link
+    // One that is kept by somebody would keep all that came behind it.
+    link.chain = link.previous = link.next = undefined
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
+    if (this.#first === undefined) this.emptied()
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === undefined
+  }
+
+  /** Ends them all, also those that come meanwhile. */
+  cancelAll(reason: unknown): void {
+    for (let link = this.#first; link !== undefined; link = this.#first) {
+      this.delete(link)
+      link.cancel(reason)
+    }
+  }
+
+  /** There is a first one. */
+  protected filled(): void {}
+
+  /** There is none any more. */
+  protected emptied(): void {}
+}
+
 /** One pending wait. Settling it a second time does nothing. */
-export class Waiter<T> {
+export class Waiter<T> extends WaitLink {
   readonly promise: Promise<T>
   #resolve!: (value: T) => void
   #reject!: (error: unknown) => void
   #settled = false
-  #cancellation: Cancellation | undefined
+  #forgotten: (() => void) | undefined
+  #limits: Limits | undefined
 
   /**
-   * `forget` is called when the wait is cancelled, before it rejects, so that its owner can drop it.
+   * `forgotten` is called when the wait is cancelled, before it rejects, so that its owner can drop it.
    * `operation` names the wait in a {@link TimeoutError}; it is only asked for when one is made. A wait that
    * {@link mayBeCancelled} denies needs neither.
    */
-  constructor(options?: WaitOptions, operation?: () => string, forget?: () => void) {
+  constructor(options?: WaitOptions, operation?: () => string, forgotten?: () => void) {
+    super()
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    if (mayBeCancelled(options)) this.#arm(options, operation, forget)
+    if (mayBeCancelled(options)) this.#arm(options, operation, forgotten)
   }
 
   get settled(): boolean {
@@ -119,89 +222,94 @@ export class Waiter<T> {
 
   /** From now on no time runs out: what is still waited for has a limit of its own. */
   clearTimeout(): void {
-    if (this.#cancellation?.timer !== undefined) clock.clearTimeout(this.#cancellation.timer)
+    if (this.#limits?.timer !== undefined) clock.clearTimeout(this.#limits.timer)
   }
 
-  /** Rejects for a reason from outside: calls `forget` before. */
+  /** Rejects for a reason from outside: calls `forgotten` before. */
   cancel(reason: unknown): void {
     if (this.#settled) return
-    this.#cancellation?.forget?.()
+    this.#forgotten?.()
     this.reject(reason)
   }
 
-  #arm(options: WaitOptions | undefined, operation?: () => string, forget?: () => void): void {
-    const aborted = abortedOnEntry(options)
-    if (aborted !== undefined) return this.reject(aborted.reason)
+  #arm(options: WaitOptions | undefined, operation?: () => string, forgotten?: () => void): void {
+    const scope = scopeOf(options)
+    const signal = options?.signal
+    const cancellation = signal?.aborted ? signal : scope?.cancellation
+    if (cancellation !== undefined) return this.reject(cancellation.reason)
+    this.#forgotten = forgotten
     const timeoutMs = options?.timeoutMs
+    if (signal !== undefined || timeoutMs !== undefined) this.#limit(signal, timeoutMs, operation)
+    scope?.watch(this)
+  }
+
+  #limit(signal: AbortSignal | undefined, timeoutMs: number | undefined, operation?: () => string): void {
     if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
       throw new RangeError(`timeoutMs must be a number of milliseconds, not ${timeoutMs}`)
     }
-    const cancellation: Cancellation = { forget, signals: [], timer: undefined }
-    this.#cancellation = cancellation
-    for (const signal of [options?.signal, scopeOf(options)?.signal]) {
-      if (signal === undefined) continue
-      cancellation.signals.push(watchSignal(signal, this))
-    }
+    const limits: Limits = { signal: signal && watchSignal(signal, this), timer: undefined }
+    this.#limits = limits
     if (timeoutMs === undefined) return
     const late = (): void => this.cancel(new TimeoutError(operation?.() ?? 'the operation', timeoutMs))
-    cancellation.timer = clock.setTimeout(late, timeoutMs)
+    limits.timer = clock.setTimeout(late, timeoutMs)
   }
 
   #disarm(): void {
     this.#settled = true
-    const cancellation = this.#cancellation
-    if (cancellation === undefined) return
-    for (const wait of cancellation.signals) wait.forget()
-    if (cancellation.timer !== undefined) clock.clearTimeout(cancellation.timer)
+    this.chain?.delete(this)
+    const limits = this.#limits
+    if (limits === undefined) return
+    limits.signal?.forget()
+    if (limits.timer !== undefined) clock.clearTimeout(limits.timer)
   }
 }
 
-/** What can end a wait early; most waits have none. */
-interface Cancellation {
-  readonly forget: (() => void) | undefined
-  readonly signals: SignalWait[]
+/** What can end a wait early besides its scope; most waits have none. */
+interface Limits {
+  readonly signal: WaitLink | undefined
   timer: Timer | undefined
 }
 
-/** What a signal may end. */
+/** What a signal or a scope may end. */
 export interface Cancellable {
   cancel(reason: unknown): void
 }
 
-/** Calls `target.cancel(reason)` when the signal, which has not aborted, does; for waits that are no {@link Waiter}. */
-export function watchSignal(signal: AbortSignal, target: Cancellable): SignalWait {
-  return SignalWaits.of(signal).add(target)
+/** A wait that is no {@link Waiter}. */
+class TargetLink extends WaitLink {
+  readonly #target: Cancellable
+
+  constructor(target: Cancellable) {
+    super()
+    this.#target = target
+  }
+
+  cancel(reason: unknown): void {
+    this.#target.cancel(reason)
+  }
 }
 
-/** One wait that a signal may end. Doubly linked, since a set that thousands of waits come and go in is all garbage. */
-export class SignalWait {
-  readonly target: Cancellable
-  previous: SignalWait | undefined = undefined
-  next: SignalWait | undefined = undefined
-  #waits: SignalWaits | undefined
+/** Calls `target.cancel(reason)` when the signal, which has not aborted, does; for waits that are no {@link Waiter}. */
+export function watchSignal(signal: AbortSignal, target: Cancellable): WaitLink {
+  const link = new TargetLink(target)
+  SignalWaits.of(signal).add(link)
+  return link
+}
 
-  constructor(target: Cancellable, waits: SignalWaits) {
-    this.target = target
-    this.#waits = waits
-  }
-
-  /** It is over; may be called again. */
-  forget(): void {
-    const waits = this.#waits
-    this.#waits = undefined
-    waits?.delete(this)
-  }
+/** The same for a scope, which is not cancelled. */
+export function watchScope(scope: WaitScope, target: Cancellable): WaitLink {
+  const link = new TargetLink(target)
+  scope.watch(link)
+  return link
 }
 
 /**
- * The waits that a signal may end, in the order in which they began. It has one listener for all of them, and none
- * without: a signal walks all the listeners it has for each that comes, and thousands of connections may share one.
+ * Those of a signal. It has one listener for all of them, and none without: a signal walks all the listeners it has for
+ * each that comes, and thousands of connections may share one.
  */
-class SignalWaits {
+class SignalWaits extends WaitChain {
   static readonly #all = new WeakMap<AbortSignal, SignalWaits>()
   readonly #signal: AbortSignal
-  #first: SignalWait | undefined
-  #last: SignalWait | undefined
 
   static of(signal: AbortSignal): SignalWaits {
     let waits = SignalWaits.#all.get(signal)
@@ -210,39 +318,21 @@ class SignalWaits {
   }
 
   private constructor(signal: AbortSignal) {
+    super()
     this.#signal = signal
   }
 
-  add(target: Cancellable): SignalWait {
-    const wait = new SignalWait(target, this)
-    if (this.#last === undefined) {
-      this.#first = wait
-      this.#signal.addEventListener('abort', this)
-    } else {
-      this.#last.next = wait
-      wait.previous = this.#last
-    }
-    this.#last = wait
-    return wait
+  protected override filled(): void {
+    this.#signal.addEventListener('abort', this)
   }
 
-  delete(wait: SignalWait): void {
-    const { previous, next } = wait
-    // One that is kept by somebody would keep all that came behind it.
-    wait.previous = wait.next = undefined
-    if (previous === undefined) this.#first = next
-    else previous.next = next
-    if (next === undefined) this.#last = previous
-    else next.previous = previous
-    if (this.#first === undefined) this.#signal.removeEventListener('abort', this)
+  protected override emptied(): void {
+    this.#signal.removeEventListener('abort', this)
   }
 
   /** The listener. */
   handleEvent(): void {
-    for (let wait = this.#first; wait !== undefined; wait = this.#first) {
-      wait.forget()
-      wait.target.cancel(this.#signal.reason)
-    }
+    this.cancelAll(this.#signal.reason)
   }
 }
 

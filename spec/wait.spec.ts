@@ -8,13 +8,14 @@ import {
   handled,
   nextTurn,
   rejected,
-  setCurrentScope,
+  setAmbience,
   Waiter,
   WaitList,
   watchSignal,
   type WaitOptions,
 } from '../lib/wait.ts'
 import { buildIfMissing, runModule } from './support/builtPackage.ts'
+import { ambient as ambience, signalScope } from './support/signalScope.ts'
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length
 const operation = (): string => 'readExactly from 127.0.0.1:5000 (3 bytes buffered)'
@@ -22,7 +23,7 @@ const waiterWith = (options?: WaitOptions, forget?: () => void): Waiter<string> 
   new Waiter<string>(options, operation, forget)
 
 afterEach(() => {
-  setCurrentScope(null)
+  setAmbience(null)
   jest.useRealTimers()
 })
 
@@ -109,7 +110,7 @@ describe('Waiter', () => {
       const controller = new AbortController()
       const { signal } = controller
       const reason = new Error('all of you')
-      const all = [waiterWith({ signal }), waiterWith({ scope: { signal } }), waiterWith({ signal })]
+      const all = [waiterWith({ signal }), waiterWith({ scope: signalScope(signal) }), waiterWith({ signal })]
       controller.abort(reason)
       expect(await Promise.allSettled(all.map((waiter) => waiter.promise))).toEqual(
         all.map(() => ({ status: 'rejected', reason })),
@@ -128,7 +129,7 @@ describe('Waiter', () => {
         () => scope.abort(),
       ]
       for (const end of ends) {
-        const waiter = waiterWith({ signal, scope: { signal: scope.signal }, timeoutMs: 10 })
+        const waiter = waiterWith({ signal, scope: signalScope(scope.signal), timeoutMs: 10 })
         expect([listeners(signal), listeners(scope.signal)]).toEqual([1, 1])
         end(waiter)
         expect(waiter.settled).toBe(true)
@@ -175,7 +176,7 @@ describe('Waiter', () => {
   describe('scope', () => {
     it('cancels with the reason of its signal', async () => {
       const controller = new AbortController()
-      const waiter = waiterWith({ scope: { signal: controller.signal } })
+      const waiter = waiterWith({ scope: signalScope(controller.signal) })
       controller.abort('scope')
       await expect(waiter.promise).rejects.toBe('scope')
       expect(listeners(controller.signal)).toBe(0)
@@ -185,7 +186,7 @@ describe('Waiter', () => {
       for (const first of ['signal', 'scope']) {
         const controllers = { signal: new AbortController(), scope: new AbortController() }
         const { signal, scope } = controllers
-        const waiter = waiterWith({ signal: signal.signal, scope: { signal: scope.signal } })
+        const waiter = waiterWith({ signal: signal.signal, scope: signalScope(scope.signal) })
         controllers[first as 'signal' | 'scope'].abort(first)
         signal.abort('later')
         scope.abort('later')
@@ -196,7 +197,7 @@ describe('Waiter', () => {
     it('may have the very signal that was given too', async () => {
       const controller = new AbortController()
       const { signal } = controller
-      const waiter = waiterWith({ signal, scope: { signal } })
+      const waiter = waiterWith({ signal, scope: signalScope(signal) })
       controller.abort('both')
       await expect(waiter.promise).rejects.toBe('both')
       expect(listeners(signal)).toBe(0)
@@ -204,7 +205,7 @@ describe('Waiter', () => {
 
     it('is the ambient one, if none is given', async () => {
       const ambient = new AbortController()
-      setCurrentScope(() => ({ signal: ambient.signal }))
+      setAmbience(ambience(signalScope(ambient.signal)))
       const bare = waiterWith()
       const withSignal = waiterWith({ signal: new AbortController().signal })
       ambient.abort('ambient')
@@ -217,9 +218,9 @@ describe('Waiter', () => {
 
     it('that is given stands in for the ambient one', async () => {
       const ambient = new AbortController()
-      setCurrentScope(() => ({ signal: ambient.signal }))
+      setAmbience(ambience(signalScope(ambient.signal)))
       const shield = new AbortController()
-      const waiter = waiterWith({ scope: { signal: shield.signal } })
+      const waiter = waiterWith({ scope: signalScope(shield.signal) })
       ambient.abort('ambient')
       expect(waiter.settled).toBe(false)
       expect(listeners(ambient.signal)).toBe(0)
@@ -228,7 +229,7 @@ describe('Waiter', () => {
     })
 
     it('may be absent where the slot is filled', async () => {
-      setCurrentScope(() => undefined)
+      setAmbience(ambience(undefined))
       const waiter = waiterWith()
       expect(waiter.settled).toBe(false)
       waiter.resolve('x')
@@ -313,7 +314,7 @@ describe('Waiter', () => {
     it.each([-1, NaN, -Infinity])('of %p is a RangeError, and leaves no listener', (timeoutMs) => {
       const { signal } = new AbortController()
       const scope = new AbortController()
-      expect(() => waiterWith({ signal, scope: { signal: scope.signal }, timeoutMs })).toThrow(RangeError)
+      expect(() => waiterWith({ signal, scope: signalScope(scope.signal), timeoutMs })).toThrow(RangeError)
       expect([listeners(signal), listeners(scope.signal)]).toEqual([0, 0])
     })
   })
@@ -424,23 +425,23 @@ describe('abortedOnEntry', () => {
   it('gives the signal that has aborted, the signal before the scope', () => {
     const other = AbortSignal.abort('b')
     expect(abortedOnEntry({ signal: aborted })).toBe(aborted)
-    expect(abortedOnEntry({ scope: { signal: aborted } })).toBe(aborted)
-    expect(abortedOnEntry({ signal: open, scope: { signal: aborted } })).toBe(aborted)
-    expect(abortedOnEntry({ signal: aborted, scope: { signal: other } })).toBe(aborted)
+    expect(abortedOnEntry({ scope: signalScope(aborted) })).toBe(aborted)
+    expect(abortedOnEntry({ signal: open, scope: signalScope(aborted) })).toBe(aborted)
+    expect(abortedOnEntry({ signal: aborted, scope: signalScope(other) })).toBe(aborted)
   })
 
   it('gives nothing while nothing has', () => {
     expect(abortedOnEntry(undefined)).toBeUndefined()
     expect(abortedOnEntry({})).toBeUndefined()
-    expect(abortedOnEntry({ signal: open, scope: { signal: open } })).toBeUndefined()
+    expect(abortedOnEntry({ signal: open, scope: signalScope(open) })).toBeUndefined()
     expect(abortedOnEntry({ timeoutMs: 0 })).toBeUndefined()
   })
 
   it('looks at the ambient scope, unless another is given', () => {
-    setCurrentScope(() => ({ signal: aborted }))
+    setAmbience(ambience(signalScope(aborted)))
     expect(abortedOnEntry(undefined)).toBe(aborted)
     expect(abortedOnEntry({ signal: open })).toBe(aborted)
-    expect(abortedOnEntry({ scope: { signal: open } })).toBeUndefined()
+    expect(abortedOnEntry({ scope: signalScope(open) })).toBeUndefined()
   })
 })
 
@@ -506,13 +507,13 @@ describe('promises that nobody looks at', () => {
   it('cause no unhandled rejection, whichever way they reject', () => {
     buildIfMissing()
     const { code, stdout, stderr } = runModule(`
-      import { handled, rejected, Waiter, WaitList } from './dist/esm/wait.js'
+      import { handled, rejected, Waiter, WaitList, watchSignal } from './dist/esm/wait.js'
       const name = () => 'x'
       const controller = new AbortController()
       const { signal } = controller
       new Waiter(undefined, name).reject(new Error('1'))
       new Waiter({ signal }, name)
-      new Waiter({ scope: { signal } }, name)
+      new Waiter({ scope: { cancellation: undefined, watch: (wait) => void watchSignal(signal, wait) } }, name)
       new Waiter({ signal: AbortSignal.abort() }, name)
       new Waiter({ timeoutMs: 1 }, name)
       const waits = new WaitList()

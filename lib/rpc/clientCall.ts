@@ -6,7 +6,7 @@
  */
 import { clock } from '../clock.ts'
 import { rpcClient } from '../rpcEvents.ts'
-import { mayBeCancelled, scopeOf, watchSignal, type SignalWait } from '../wait.ts'
+import { mayBeCancelled, scopeOf, watchScope, watchSignal, type WaitLink } from '../wait.ts'
 import type { CallOptions } from './client.ts'
 import type { ClientConnection } from './clientConnection.ts'
 import type { ClientMethod } from './clientMethod.ts'
@@ -59,8 +59,8 @@ export class ClientCall implements ClientStream {
   readonly #owner: CallOwner
   #resolve: (message: unknown) => void = ignore
   #reject: (error: unknown) => void = ignore
-  #signalWait: SignalWait | undefined = undefined
-  #scopeWait: SignalWait | undefined = undefined
+  #signalWait: WaitLink | undefined = undefined
+  #scopeWait: WaitLink | undefined = undefined
   #requests: Pick<AsyncIterator<unknown> | Iterator<unknown>, 'return'> | undefined = undefined
   /** Something that the server has sent was given out. */
   #used = false
@@ -210,13 +210,14 @@ export class ClientCall implements ClientStream {
   #watch(): void {
     const { options } = this
     const signal = options?.signal
-    const scope = scopeOf(options)?.signal
+    const scope = scopeOf(options)
     if (signal?.aborted) return this.cancel(signal.reason)
-    if (scope?.aborted) return this.fail(scope.reason, Status.CANCELLED)
+    const cancellation = scope?.cancellation
+    if (cancellation !== undefined) return this.fail(cancellation.reason, Status.CANCELLED)
     if (signal !== undefined) this.#signalWait = watchSignal(signal, this)
     if (scope !== undefined) {
       // A scope wants its own reason back.
-      this.#scopeWait = watchSignal(scope, {
+      this.#scopeWait = watchScope(scope, {
         cancel: (reason) => this.giveUp(Status.CANCELLED, () => reason, Status.CANCELLED),
       })
     }

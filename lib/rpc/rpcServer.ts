@@ -9,7 +9,7 @@ import { InvalidStateError } from '../errors.ts'
 import type { Protocol } from '../protocol.ts'
 import { reportTo } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
-import { handled, WaitList, type WaitScope } from '../wait.ts'
+import { handled, UNCANCELLED, WaitList } from '../wait.ts'
 import type { CallContext, Handlers } from './handlers.ts'
 import { combine, type Interceptor, type Interceptors } from './interceptor.ts'
 import { makeRoute, type AnyHandler, type Route } from './route.ts'
@@ -55,8 +55,6 @@ export interface RpcAddress {
   readonly path?: string
 }
 
-/** What is forced is not given up half-way. */
-const UNCANCELLED: WaitScope = { signal: new AbortController().signal }
 const DEFAULT_GRACE_MS = 30_000
 /** How long the last answers may take when the server ends by force. */
 const FORCED_CLOSE_MS = 1000

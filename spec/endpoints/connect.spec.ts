@@ -16,6 +16,7 @@ import {
   netTurns,
   netUnixPath,
 } from '../support/netTools.ts'
+import { signalScope } from '../support/signalScope.ts'
 
 const HOST = '127.0.0.1'
 
@@ -278,7 +279,7 @@ describe('createConnection', () => {
     it('by its scope (A53)', async () => {
       const { port } = await listening()
       const scope = new AbortController()
-      const connecting = netError(createConnection(NetRecorder, { host: HOST, port, scope }))
+      const connecting = netError(createConnection(NetRecorder, { host: HOST, port, scope: signalScope(scope.signal) }))
       scope.abort(new Error('scope ended'))
       expect((await connecting).message).toBe('scope ended')
     })

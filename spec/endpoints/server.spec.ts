@@ -16,6 +16,7 @@ import {
   netTurns,
   netUnixPath,
 } from '../support/netTools.ts'
+import { signalScope } from '../support/signalScope.ts'
 
 const HOST = '127.0.0.1'
 
@@ -156,7 +157,7 @@ describe('Server', () => {
       controller.abort(new Error('enough'))
       expect((await cancelled).message).toBe('enough')
       await expect(server.waitClosed({ timeoutMs: 1 })).rejects.toThrow('waitClosed (1 connections open)')
-      await expect(server.waitClosed({ scope: controller })).rejects.toThrow('enough')
+      await expect(server.waitClosed({ scope: signalScope(controller.signal) })).rejects.toThrow('enough')
       server.abortClients()
       expect(await Promise.all(others)).toEqual([undefined, undefined])
     })

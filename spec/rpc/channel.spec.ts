@@ -9,7 +9,7 @@ import { RpcServer } from '../../lib/rpc/rpcServer.ts'
 import { Status } from '../../lib/rpc/status.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
-import { setCurrentScope } from '../../lib/wait.ts'
+import { setAmbience } from '../../lib/wait.ts'
 import { endpointFromString } from '../../lib/streams/endpointFromString.ts'
 import { Leftovers } from '../support/leftovers.ts'
 import { netDefer, netError, netProgram, netStop, netTurns, netUnixPath } from '../support/netTools.ts'
@@ -27,6 +27,7 @@ import {
   requestOf,
   uint32,
 } from '../support/ttrpcPeer.ts'
+import { ambient, signalScope } from '../support/signalScope.ts'
 
 const fails = (): Promise<never> => Promise.reject(new Error('not to be dialled'))
 
@@ -906,11 +907,11 @@ describe('Channel', () => {
       const response = netError(client.send(call))
       await (await server.accepted()).nextOf(REQUEST)
       const controller = new AbortController()
-      setCurrentScope(() => controller)
+      setAmbience(ambient(signalScope(controller.signal)))
       const left = netError(channel.close({ graceMs: 1000 }))
       const reason = new Error('the scope has ended')
       controller.abort(reason)
-      setCurrentScope(null)
+      setAmbience(null)
       expect(await left).toBe(reason)
       const closed = [channel.close({ graceMs: 500 }), channel.close({ graceMs: 5000 })]
       await clock.advance(499)

@@ -8,6 +8,7 @@ import { netDefer, netError, netTurns } from '../support/netTools.ts'
 import { HOST, line, nobody, openChannel, sent } from '../support/rpcChannel.ts'
 import { DATA, HELLO, METADATA, OUR_OFFER, rawFrame, rawServer, REQUEST, RESPONSE } from '../support/ttrpcPeer.ts'
 import { encodeRequest, encodeResponse } from '../support/ttrpcRaw.ts'
+import { signalScope } from '../support/signalScope.ts'
 
 /** Requests by hand, that log what is asked of them. */
 function logged(next: () => Promise<IteratorResult<Partial<Item>>>) {
@@ -181,7 +182,7 @@ describe('a call that is cancelled by a scope', () => {
     const controller = new AbortController()
     const reason = new Error('the scope has ended')
     if (when === 'before') controller.abort(reason)
-    const failed = netError(client.one({}, { scope: controller }))
+    const failed = netError(client.one({}, { scope: signalScope(controller.signal) }))
     controller.abort(reason)
     expect(await failed).toBe(reason)
     expect(events.map(({ status }) => status)).toEqual([Status.CANCELLED])

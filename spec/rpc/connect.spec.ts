@@ -5,6 +5,7 @@ import { Leftovers } from '../support/leftovers.ts'
 import { answer, call, HOST, nobody } from '../support/rpcChannel.ts'
 import { rawServer } from '../support/ttrpcPeer.ts'
 import { OldStaticChat, ReflectedChat } from './chatServices.ts'
+import { signalScope } from '../support/signalScope.ts'
 
 /** A dialler that goes on until it is told to stop. */
 const limbo = { dial: (_: unknown, { signal }: { signal: AbortSignal }) => new Promise<never>((_resolve, reject) => (signal.onabort = reject)) } // prettier-ignore
@@ -55,7 +56,7 @@ describe('connect', () => {
       const leftovers = new Leftovers()
       const controller = new AbortController()
       const reason = new Error('enough')
-      const given = what === 'signal' ? { signal: controller.signal } : { scope: controller }
+      const given = what === 'signal' ? { signal: controller.signal } : { scope: signalScope(controller.signal) }
       const failed = netError(connect(ReflectedChat, { ...limbo, ...given }))
       await netTurns()
       controller.abort(reason)

@@ -4,9 +4,10 @@ import { ConnectionLostError, InvalidStateError } from '../../lib/errors.ts'
 import { connect, Metadata, RpcError, RpcServer, Status, type CallContext } from '../../lib/rpc/index.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { memoryClient } from '../../lib/testing/memoryClient.ts'
-import { setCurrentScope } from '../../lib/wait.ts'
+import { setAmbience } from '../../lib/wait.ts'
 import { collect, Echo, echo, echoPair, ItemType, later, type Item } from '../support/echoRpc.ts'
 import { netDefer, netUnixPath } from '../support/netTools.ts'
+import { ambient, signalScope } from '../support/signalScope.ts'
 
 /** The error that a promise rejects with. */
 async function failure(promise: Promise<unknown>): Promise<RpcError> {
@@ -806,8 +807,8 @@ describe.each([
       const { client, server } = await pair({ one: () => (began.resolve(), new Promise<never>(() => {})) })
       const call = client.one({})
       await began.promise
-      netDefer(() => setCurrentScope(null))
-      setCurrentScope(() => ({ signal: AbortSignal.abort('enough') }))
+      netDefer(() => setAmbience(null))
+      setAmbience(ambient(signalScope(AbortSignal.abort('enough'))))
       await server.shutdown({ graceMs: 60_000 })
       expect(server.connections).toBe(0)
       expect(await failure(call)).toMatchObject({ status: Status.UNAVAILABLE })

@@ -3,6 +3,7 @@ import { IncompleteReadError, InvalidStateError, LimitOverrunError, TimeoutError
 import { StreamReader, type ReadAttempt } from '../../lib/streams/streamReader.ts'
 import { Transport } from '../../lib/transport.ts'
 import { netError, netTurns } from '../support/netTools.ts'
+import { signalScope } from '../support/signalScope.ts'
 
 const DATA = Buffer.from('line1\nline2\nline3\n')
 
@@ -857,7 +858,7 @@ describe('StreamReader', () => {
     it('ends with the scope that is passed', async () => {
       const reader = fed()
       const controller = new AbortController()
-      const read = netError(reader.readLine({ scope: { signal: controller.signal } }))
+      const read = netError(reader.readLine({ scope: signalScope(controller.signal) }))
       controller.abort(new Error('scope ended'))
       expect((await read).message).toBe('scope ended')
     })
