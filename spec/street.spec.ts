@@ -14,6 +14,7 @@ const street = [
   ['compression'],
   ['protobuf'],
   ['rpc'],
+  ['structured'],
   ['index'],
   ['testing'],
   ['cli'],
@@ -32,6 +33,7 @@ const nodeRooms = new Set([
   'layers',
   'endpoints',
   'compression',
+  'structured',
   'testing',
   'cli',
 ])
