@@ -1,6 +1,6 @@
 /**
  * The tree of scopes. Each node knows by which cancel it is reached at present (`#source`) and until when it has time
- * (`#limit`), counting those around it that no shield hides. Both are brought down the tree when something changes, so
+ * (`#effectiveDeadline`), counting those around it that no shield hides. Both are brought down the tree when something changes, so
  * that a wait has one field to look at and one list to link itself into.
  */
 import { setMaxListeners } from 'node:events'
@@ -25,6 +25,21 @@ export interface CancelScopeOptions {
   readonly ambient?: boolean | undefined
 }
 
+// What other files of this room may do with a scope; the class fills them in.
+/** Opens the scope's block; returns what is ambient in it, or nothing. Nurseries raise lone errors in groups if `strict`. */
+export let openScope: (scope: CancelScope, strict?: boolean) => Context | undefined
+export let closeScope: (scope: CancelScope) => void
+/** The errors that go on outwards from the scope. */
+export let absorb: (scope: CancelScope, errors: readonly unknown[]) => readonly { readonly error: unknown }[]
+/** The cancel from further out that is visible in the scope. */
+export let outerCancellation: (scope: CancelScope) => Cancellation | undefined
+export let effectiveDeadline: (scope: CancelScope) => number
+/** Hangs the scope, with all that is in it, elsewhere. */
+export let moveScope: (scope: CancelScope, parent: CancelScope) => void
+/** The scope of a task of its own, in that of its nursery. */
+export let openChild: (parent: CancelScope) => CancelScope
+export let closeChild: (scope: CancelScope) => void
+
 /**
  * A block of code that can be cancelled as a whole, with a deadline of its own if need be. (trio: `CancelScope`.)
  *
@@ -44,7 +59,7 @@ export class CancelScope implements WaitScope {
   #cancelled: Cancelled | undefined = undefined
   #source: Cancelled | undefined = undefined
   #deadline = Infinity
-  #limit = Infinity
+  #effectiveDeadline = Infinity
   #shield = false
   #timer: Timer | undefined = undefined
   #state: 'new' | 'open' | 'closed' = 'new'
@@ -152,7 +167,7 @@ export class CancelScope implements WaitScope {
 
   /** While waits in this scope are cancelled. */
   get cancellation(): Cancellation | undefined {
-    if (this.#source === undefined && this.#limit !== Infinity) this.#checkDeadline()
+    if (this.#source === undefined && this.#effectiveDeadline !== Infinity) this.#checkDeadline()
     if (this.#source !== undefined) return { reason: this.#source }
     // Who goes on in a block that has ended is in the one around it.
     return this.#state === 'closed' ? this.#parent?.cancellation : undefined
@@ -170,7 +185,7 @@ export class CancelScope implements WaitScope {
   #open(strict: boolean | undefined): Context | undefined {
     const outer = currentContext()
     this.#parent ??= outer?.scope
-    this.#ambient ??= this.#parent?.#ambient ?? true
+    this.#ambient ??= (this.#parent === undefined ? true : this.#parent.#ambient) ?? true
     this.#state = 'open'
     if (this.#parent !== undefined) this.#link(this.#parent)
     else if (outer?.task !== undefined) this.#hostIn(outer.task)
@@ -196,7 +211,7 @@ export class CancelScope implements WaitScope {
     this.#disarm()
     this.#hostLink?.forget()
     this.#unlink()
-    this.#limit = Infinity
+    this.#effectiveDeadline = Infinity
     if (this.#ambient) blockEnds()
     const parent = this.#parent
     if (parent === undefined || this.#waits === undefined || this.#waits.isEmpty) return
@@ -223,7 +238,7 @@ export class CancelScope implements WaitScope {
 
   #checkDeadline(): void {
     const now = clock.now()
-    if (now < this.#limit) return
+    if (now < this.#effectiveDeadline) return
     let scope: CancelScope | undefined = this // oxlint-disable-line typescript/no-this-alias -- where the walk begins
     for (; scope !== undefined; scope = scope.#shield ? undefined : scope.#parent) {
       if (scope.#deadline <= now && scope.#state !== 'closed') scope.#expire()
@@ -231,7 +246,7 @@ export class CancelScope implements WaitScope {
   }
 
   #expire(): void {
-    this.cancel(new TooSlowError('the deadline of the scope has passed'))
+    this.cancel(new TooSlowError())
   }
 
   #arm(): void {
@@ -266,7 +281,7 @@ export class CancelScope implements WaitScope {
     const [previous, next, parent] = [this.#previous, this.#next, this.#parent]
     if (next !== undefined) next.#previous = previous
     if (previous !== undefined) previous.#next = next
-    else if (parent?.#firstChild === this) parent.#firstChild = next
+    else if (parent !== undefined && parent.#firstChild === this) parent.#firstChild = next
     this.#previous = this.#next = undefined
   }
 
@@ -286,11 +301,11 @@ export class CancelScope implements WaitScope {
   /** Whether anything is different now for what is inside. */
   #inherit(): boolean {
     const outer = this.#shield ? undefined : this.#parent
-    const source = outer?.#source ?? this.#cancelled
-    const limit = Math.min(outer?.#limit ?? Infinity, this.#deadline)
-    if (source === this.#source && limit === this.#limit) return false
+    const source = (outer === undefined ? undefined : outer.#source) ?? this.#cancelled
+    const limit = outer === undefined ? this.#deadline : Math.min(outer.#effectiveDeadline, this.#deadline)
+    if (source === this.#source && limit === this.#effectiveDeadline) return false
     this.#source = source
-    this.#limit = limit
+    this.#effectiveDeadline = limit
     return true
   }
 
@@ -301,13 +316,12 @@ export class CancelScope implements WaitScope {
     this.#controller?.abort(this.#source)
   }
 
-  // What other files of this room may do with a scope.
   static {
     openScope = (scope, strict) => scope.#open(strict)
     closeScope = (scope) => scope.#close()
     absorb = (scope, errors) => scope.#absorb(errors)
     outerCancellation = (scope) => scope.#outerCancellation()
-    isAmbient = (scope) => scope.#ambient !== false
+    effectiveDeadline = (scope) => (scope.cancellation === undefined ? scope.#effectiveDeadline : -Infinity)
     moveScope = (scope, parent) => {
       scope.#unlink()
       scope.#link(parent)
@@ -326,17 +340,3 @@ export class CancelScope implements WaitScope {
     }
   }
 }
-
-/** Opens the scope's block; returns what is ambient in it, or nothing. Nurseries raise lone errors in groups if `strict`. */
-export let openScope: (scope: CancelScope, strict?: boolean) => Context | undefined
-export let closeScope: (scope: CancelScope) => void
-/** The errors that go on outwards from the scope. */
-export let absorb: (scope: CancelScope, errors: readonly unknown[]) => readonly { readonly error: unknown }[]
-/** The cancel from further out that is visible in the scope. */
-export let outerCancellation: (scope: CancelScope) => Cancellation | undefined
-export let isAmbient: (scope: CancelScope) => boolean
-/** Hangs the scope, with all that is in it, elsewhere. */
-export let moveScope: (scope: CancelScope, parent: CancelScope) => void
-/** The scope of a task of its own, in that of its nursery. */
-export let openChild: (parent: CancelScope) => CancelScope
-export let closeChild: (scope: CancelScope) => void
