@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import * as errors from '../lib/errors.ts'
 import * as structuredErrors from '../lib/structured/errors.ts'
+import { ExceptionGroup } from '../lib/structured/exceptionGroup.ts'
 import { RpcError } from '../lib/rpc/rpcError.ts'
 import { Program } from './support/program.ts'
 
@@ -63,10 +64,10 @@ describe('README.md', () => {
 
 describe('docs/errors.md', () => {
   it('has an entry for every code', () => {
-    const files = ['errors.ts', 'rpc/rpcError.ts', 'structured/errors.ts']
+    const files = ['errors.ts', 'rpc/rpcError.ts', 'structured/errors.ts', 'structured/exceptionGroup.ts']
     const source = files.map((file) => readFileSync(join(root, 'lib', file), 'utf8')).join()
     const codes = [...source.matchAll(/readonly code = '(\w+)'/g)].map(([, code]) => code!)
-    const all = [...Object.values(errors), RpcError, ...Object.values(structuredErrors)]
+    const all = [...Object.values(errors), RpcError, ...Object.values(structuredErrors), ExceptionGroup]
     const classes = all.filter((each) => (each.prototype as unknown) instanceof Error)
     // Two are abstract.
     expect(codes.length).toBe(classes.length - 2)
