@@ -1,10 +1,9 @@
 import { InvalidStateError } from '../errors.ts'
-import { handled, rejected } from '../wait.ts'
+import { handled } from '../wait.ts'
 import { CancelScope, type CancelScopeOptions } from './cancelScope.ts'
 import { Children } from './children.ts'
-import type { TaskFunction } from './childTask.ts'
 import { runIn } from './context.ts'
-import type { TaskHandle, TaskStatus } from './taskHandle.ts'
+import type { TaskHandle } from './taskHandle.ts'
 
 export interface NurseryOptions extends CancelScopeOptions {
   /**
@@ -102,11 +101,11 @@ export class Nursery {
 export function openNursery<T>(body: (nursery: Nursery) => Promise<T>, options?: NurseryOptions): Promise<T>
 export function openNursery(options?: NurseryOptions): OpenNursery
 export function openNursery<T>(
-  ...args: [body: (nursery: Nursery) => Promise<T>, options?: NurseryOptions] | [options?: NurseryOptions]
+  bodyOrOptions?: ((nursery: Nursery) => Promise<T>) | NurseryOptions,
+  options?: NurseryOptions,
 ): Promise<T> | OpenNursery {
-  const [body, options] = args
-  if (typeof body !== 'function') return openUnjoined(body)
-  return runNursery(body, options, false)
+  if (typeof bodyOrOptions === 'function') return runNursery(bodyOrOptions, options, false)
+  return openUnjoined(bodyOrOptions)
 }
 
 /** With `bareBody`, the error of the body is raised as it is, if there is no other. */
