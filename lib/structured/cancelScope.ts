@@ -6,8 +6,8 @@
 import { setMaxListeners } from 'node:events'
 import { clock, LONGEST_TIMER_MS, type Timer } from '../clock.ts'
 import { InvalidStateError } from '../errors.ts'
-import { rejected, WaitChain, watchScope, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
-import { blockBegins, blockEnds, currentContext, NO_CONTEXT, runIn, type Context } from './context.ts'
+import { forget, rejected, WaitChain, watchScope, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
+import { blockBegins, blockEnds, contextIn, currentContext, NO_CONTEXT, runIn, type Context } from './context.ts'
 import { Cancelled, TooSlowError } from './errors.ts'
 import { withoutCancelled } from './withoutCancelled.ts'
 
@@ -192,8 +192,8 @@ export class CancelScope implements WaitScope {
     if (this.#deadline !== Infinity) this.#arm()
     if (!this.#ambient) return undefined
     blockBegins()
-    const { loop, strict: strictOutside, isRun } = outer ?? NO_CONTEXT
-    return { flavour: 'trio', scope: this, task: undefined, loop, strict: strict ?? strictOutside, isRun }
+    const context = contextIn(outer ?? NO_CONTEXT, this)
+    return strict === undefined ? context : { ...context, strict }
   }
 
   #hostIn(task: WaitScope): void {
@@ -209,7 +209,7 @@ export class CancelScope implements WaitScope {
   #close(): void {
     this.#state = 'closed'
     this.#disarm()
-    this.#hostLink?.forget()
+    forget(this.#hostLink)
     this.#unlink()
     this.#effectiveDeadline = Infinity
     if (this.#ambient) blockEnds()

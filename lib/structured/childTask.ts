@@ -1,6 +1,6 @@
 import { DONE, WaitList, type WaitOptions } from '../wait.ts'
 import { absorb, closeChild, openChild, type CancelScope } from './cancelScope.ts'
-import { runIn, type Context } from './context.ts'
+import { contextIn, runIn, type Context } from './context.ts'
 import type { Outcome, TaskHandle } from './taskHandle.ts'
 
 // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
@@ -29,13 +29,13 @@ export class ChildTask<T> implements TaskHandle<T> {
 
   // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
   begin<A extends any[]>(context: Context | undefined, fn: TaskFunction<A, T>, args: A): void {
-    const own: Context | undefined =
-      context === undefined ? undefined : { ...context, flavour: 'trio', scope: this.scope, task: undefined }
+    const own = context && contextIn(context, this.scope)
     // What else is carried by AsyncLocalStorage is that of whoever asks for the task.
     void DONE.then(() => {
       try {
-        const result: PromiseLike<T> | T = own === undefined ? fn(...args) : runIn(own, fn, ...args)
-        Promise.resolve(result).then(
+        const result: unknown = own === undefined ? fn(...args) : runIn(own, fn, ...args)
+        const promise = result instanceof Promise ? (result as Promise<T>) : Promise.resolve(result as T)
+        promise.then(
           (value) => this.#end({ ok: true, value }),
           (error: unknown) => this.#end({ ok: false, error }),
         )
@@ -63,7 +63,7 @@ export class ChildTask<T> implements TaskHandle<T> {
 
   #end(outcome: Outcome<T>): void {
     this.#outcome = outcome
-    const [failure] = outcome.ok ? [] : absorb(this.scope, [outcome.error])
+    const failure = outcome.ok ? undefined : absorb(this.scope, [outcome.error])[0]
     closeChild(this.scope)
     this.ended(this, failure)
     this.#waiters?.resolveAll()

@@ -2,7 +2,7 @@
  * What is ambient: carried by AsyncLocalStorage through awaits and timers, by {@link bindContext} where that loses it.
  *
  * AsyncLocalStorage slows down every promise of the process on Node 20 and 22 as soon as it is used at all. So it is
- * only entered by blocks, and disabled when the last of them ends.
+ * only entered by blocks, and disabled behind the last of them.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setAmbience, type Ambience, type WaitScope } from '../wait.ts'
@@ -37,8 +37,14 @@ export const NO_CONTEXT: Context = {
   isRun: false,
 }
 
+/** The same, for what runs in that scope by trio's rules. */
+export function contextIn({ loop, strict, isRun }: Context, scope: CancelScope): Context {
+  return { flavour: 'trio', scope, task: undefined, loop, strict, isRun }
+}
+
 const storage = new AsyncLocalStorage<Context | undefined>()
 let blocks = 0
+let disabling = false
 
 /** Where the caller is; `undefined` outside of all blocks. */
 export function currentContext(): Context | undefined {
@@ -70,9 +76,17 @@ export function blockBegins(): void {
   if (blocks++ === 0) setAmbience(ambience)
 }
 
-/** The block is closed, and with the last one waits are as fast again as if there had been none. */
+/** The block is closed. */
 export function blockEnds(): void {
   if (--blocks > 0) return
   setAmbience(null)
-  storage.disable()
+  if (disabling) return
+  disabling = true
+  setImmediate(disable).unref()
+}
+
+/** Not with each block, since it costs more than ten of them: only where there was none for a turn. */
+function disable(): void {
+  disabling = false
+  if (blocks === 0) storage.disable()
 }

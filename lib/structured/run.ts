@@ -1,6 +1,6 @@
 import { clock, LONGEST_TIMER_MS, type Timer } from '../clock.ts'
 import { InvalidStateError } from '../errors.ts'
-import { watchSignal } from '../wait.ts'
+import { forget, watchSignal } from '../wait.ts'
 import { CancelScope } from './cancelScope.ts'
 import { currentContext, NO_CONTEXT, runIn } from './context.ts'
 import { openLoop } from './openLoop.ts'
@@ -44,7 +44,7 @@ export async function runWith<A extends any[], T>(
     if (scope.cancelledCaught) throw signal!.reason
     return value as T
   } finally {
-    watched?.forget()
+    forget(watched)
     alive()
   }
 }
