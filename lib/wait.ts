@@ -167,9 +167,14 @@ export class WaitChain {
 
   /** Ends them all, also those that come meanwhile. */
   cancelAll(reason: unknown): void {
+    this.takeAll((link) => link.cancel(reason))
+  }
+
+  /** Hands over those that there are, in order, and keeps none. */
+  takeAll(take: (link: WaitLink) => void): void {
     for (let link = this.#first; link !== undefined; link = this.#first) {
       this.delete(link)
-      link.cancel(reason)
+      take(link)
     }
   }
 

@@ -33,6 +33,7 @@ const nodeRooms = new Set([
   'layers',
   'endpoints',
   'compression',
+  'structured',
   'testing',
   'cli',
 ])
