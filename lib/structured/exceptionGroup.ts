@@ -124,5 +124,5 @@ function isClass(condition: ErrorCondition): condition is abstract new (...args:
 function toPlain(error: unknown): unknown {
   if (!(error instanceof Error) || 'toJSON' in error) return error
   const { name, message } = error
-  return { ...error, name, message }
+  return Object.assign({}, error, { name, message })
 }
