@@ -123,8 +123,8 @@ export class Children {
       for (const finish of finishers) this.startSoon(finish, [])
     }
     this.#closed = true
-    // Leaving is a checkpoint.
-    if (this.#cancelled === undefined) {
+    // Leaving is a checkpoint, unless there is something worse already.
+    if (this.#errors === undefined) {
       const cancellation = outerCancellation(this.scope)
       if (cancellation !== undefined) this.#fail(cancellation.reason)
     }
@@ -135,11 +135,10 @@ export class Children {
 
   #toRaise(errors: unknown[]): unknown {
     const { strict, bareBody } = this.#raising
-    const [first] = errors
-    if (errors.length === 1) {
-      if (first instanceof Cancelled || !strict) return first
-      if (bareBody && this.#bodyFailure !== undefined) return first
-    }
+    if (errors.length === 1 && (errors[0] instanceof Cancelled || !strict)) return errors[0]
+    const failure = this.#bodyFailure
+    if (bareBody && errors.every((error) => error === failure?.error || error instanceof Cancelled))
+      return failure!.error
     return new ExceptionGroup('errors in a nursery', errors)
   }
 

@@ -1,4 +1,4 @@
-import type { AnyProtocol, BufferedProtocol, Protocol } from '../protocol.ts'
+import type { AnyProtocol } from '../protocol.ts'
 import type { Layer } from '../layers/layer.ts'
 import { LayerTransport } from '../layers/layerTransport.ts'
 import type { Encoder, Transport } from '../transport.ts'
@@ -70,17 +70,11 @@ class ContextTransport extends LayerTransport {
 
   protected override below(protocol: AnyProtocol): AnyProtocol {
     const context = this.#context
-    const plain = super.below(protocol) as Protocol & BufferedProtocol
-    const within = <A extends unknown[], T>(fn: (...args: A) => T) => {
-      return (...args: A): T => runIn(context, fn, ...args)
+    const plain = super.below(protocol)
+    // All of them are functions that know what they belong to.
+    const within = (callback: unknown) => {
+      return (...args: unknown[]): never => runIn(context, callback as (...given: unknown[]) => never, ...args)
     }
-    const callbacks = {
-      eofReceived: within(plain.eofReceived),
-      pauseWriting: within(plain.pauseWriting),
-      resumeWriting: within(plain.resumeWriting),
-      connectionLost: within(plain.connectionLost),
-    }
-    if (plain.getBuffer === undefined) return { ...callbacks, dataReceived: within(plain.dataReceived) }
-    return { ...callbacks, getBuffer: within(plain.getBuffer), bufferUpdated: within(plain.bufferUpdated) }
+    return Object.fromEntries(Object.entries(plain).map(([name, callback]) => [name, within(callback)]))
   }
 }

@@ -24,7 +24,7 @@ export interface Serving {
   /** The same factory, of which it is known what it throws. */
   guard<T>(factory: () => T): () => T
   /** That of the server, once it serves. */
-  scope(): CancelScope
+  readonly scope: () => CancelScope
 }
 
 /**
