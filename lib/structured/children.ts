@@ -53,7 +53,7 @@ export class Children {
 
   // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
   startSoon<A extends any[], T>(fn: TaskFunction<A, T>, args: A): ChildTask<T> {
-    this.#check(fn, 'startSoon')
+    this.#checkFunction(fn, 'startSoon')
     this.#running++
     const task = new ChildTask<T>(nameOf(fn), this.scope, this.#ended)
     this.#add(task)
@@ -64,7 +64,7 @@ export class Children {
   /** Until the task says that it is started, it is in the scope of the caller, and its errors are the caller's. */
   start<T>(fn: TaskFunction<unknown[], unknown>, args: readonly unknown[]): Promise<T> {
     try {
-      this.#check(fn, 'start')
+      this.#checkFunction(fn, 'start')
     } catch (error) {
       return rejected(error)
     }
@@ -100,7 +100,7 @@ export class Children {
 
   /** Has `finish` called, as one more child, when all others have ended. Returns what takes that back. */
   atEnd(finish: () => Promise<void>): () => void {
-    this.#check(finish, 'this')
+    this.check('this')
     this.#finishers ??= new Set()
     this.#finishers.add(finish)
     return () => this.#finishers!.delete(finish)
@@ -176,13 +176,18 @@ export class Children {
     this.#first = task
   }
 
-  #check(fn: unknown, what: string): void {
+  #checkFunction(fn: unknown, what: string): void {
     if (typeof fn !== 'function') {
       const hint =
         typeof (fn as { then?: unknown } | null)?.then === 'function' ? ', not the promise that it returns' : ''
       throw new TypeError(`${what}() takes an async function${hint}`)
     }
-    if (this.#closed) throw new InvalidStateError(`${what}() on a nursery that is closed`)
+    this.check(`${what}()`)
+  }
+
+  /** Throws where nothing can be begun any more. */
+  check(what: string): void {
+    if (this.#closed) throw new InvalidStateError(`${what} on a nursery that is closed`)
   }
 }
 

@@ -1,7 +1,7 @@
 import { Worker, type ResourceLimits } from 'node:worker_threads'
 import { detached, Waiter, type WaitOptions } from '../wait.ts'
 import { BrokenWorkerError } from './errors.ts'
-import { serveCalls, type CallReply, type CallRequest, type PackedError } from './serveCalls.ts'
+import { threadMain, type CallReply, type CallRequest, type PackedError } from './threadMain.ts'
 
 /** One thread of an executor. It does one call at a time, and keeps the process alive only meanwhile. */
 export class ExecutorThread {
@@ -14,7 +14,7 @@ export class ExecutorThread {
   #error: Error | undefined
 
   constructor(resourceLimits: ResourceLimits | undefined) {
-    const source = `(${String(serveCalls)})((specifier) => import(specifier))`
+    const source = `(${String(threadMain)})((specifier) => import(specifier))`
     // It is nobody's in whose call it happens to be begun.
     this.#worker = detached(() => new Worker(source, { eval: true, ...(resourceLimits && { resourceLimits }) }))
     this.#worker.unref()

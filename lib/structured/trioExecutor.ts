@@ -4,11 +4,12 @@ import { pathToFileURL } from 'node:url'
 import { Script } from 'node:vm'
 import type { ResourceLimits } from 'node:worker_threads'
 import { InvalidStateError } from '../errors.ts'
-import { abortedOnEntry, handled, rejected, UNCANCELLED, WaitList, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, handled, rejected, UNCANCELLED, WaitList } from '../wait.ts'
 import type { CapacityLimiter } from './capacityLimiter.ts'
+import type { CheckpointOptions } from './checkpoint.ts'
 import { ExecutorThread } from './executorThread.ts'
 import { Parked, ParkedQueue } from './parkedQueue.ts'
-import type { CallRequest } from './serveCalls.ts'
+import type { CallRequest } from './threadMain.ts'
 
 /** A function that a module exports: the thread imports it, so that it has all that is around it there. */
 export interface ExportedFunction {
@@ -27,7 +28,7 @@ export interface TrioExecutorOptions {
   readonly resourceLimits?: ResourceLimits | undefined
 }
 
-export interface ExecutorRunOptions extends Pick<WaitOptions, 'scope' | 'signal'> {
+export interface ExecutorRunOptions extends CheckpointOptions {
   /**
    * What a cancel does while the function runs. By default nothing: a thread cannot be cancelled, so the call goes on to
    * its end, and its outcome counts. If true, the call is given up at once and the thread is ended, wherever it is.
