@@ -54,7 +54,7 @@ async function run(command: readonly string[], graceMs: number, options: RunProc
   const { input, captureStdout, captureStderr, check, cwd, env } = options
   const [program, ...args] = command
   // Not cancelled half-way, for then nobody would wait for the end of the child.
-  await using child = await createSubprocessExec(program!, args, {
+  const child = await createSubprocessExec(program!, args, {
     ...uncancelled,
     stdin: input === undefined ? 'ignore' : 'pipe',
     stdout: captureStdout ? 'pipe' : 'inherit',
@@ -62,22 +62,29 @@ async function run(command: readonly string[], graceMs: number, options: RunProc
     cwd,
     env,
   })
-  const waiter = new Waiter<Communicated>(options, () => command.join(' '))
-  child.communicate(input, uncancelled).then(
-    (written) => waiter.resolve(written),
-    (error: unknown) => waiter.reject(error),
-  )
   let written: Communicated
   try {
-    written = await waiter.promise
+    written = await communicate(child, command, options)
   } catch (error) {
     await end(child, graceMs)
     throw error
+  } finally {
+    await child[Symbol.asyncDispose]()
   }
   const returncode = child.returncode!
   const result = { returncode, signal: signalOf(returncode), ...written }
   if (check && returncode !== 0) throw new CalledProcessError(command, result)
   return result
+}
+
+/** Cancelled it goes on reading, so that the child is not held back by what it writes at its end. */
+function communicate(child: Process, command: readonly string[], options: RunProcessOptions): Promise<Communicated> {
+  const waiter = new Waiter<Communicated>(options, () => command.join(' '))
+  child.communicate(options.input, uncancelled).then(
+    (written) => waiter.resolve(written),
+    (error: unknown) => waiter.reject(error),
+  )
+  return waiter.promise
 }
 
 /** Resolves when the child has exited. */
