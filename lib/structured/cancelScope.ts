@@ -9,6 +9,7 @@ import { InvalidStateError } from '../errors.ts'
 import { forget, rejected, WaitChain, watchScope, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
 import { blockBegins, blockEnds, contextIn, currentContext, NO_CONTEXT, runIn, type Context } from './context.ts'
 import { Cancelled, TooSlowError } from './errors.ts'
+import type { Task } from './task.ts'
 import { withoutCancelled } from './withoutCancelled.ts'
 
 export interface CancelScopeOptions {
@@ -67,7 +68,7 @@ export class CancelScope implements WaitScope {
   #ambient: boolean | undefined
   /** The task around it, if that is not itself in a scope: its cancel is one from outside. */
   #hostLink: WaitLink | undefined = undefined
-  #hostReason: { readonly error: unknown } | undefined = undefined
+  #hostReason: { readonly error: unknown; readonly task: Task<unknown> } | undefined = undefined
 
   /** Throws a TypeError for options of another type, NaN included. */
   constructor(options?: CancelScopeOptions) {
@@ -196,9 +197,9 @@ export class CancelScope implements WaitScope {
     return strict === undefined ? context : { ...context, strict }
   }
 
-  #hostIn(task: WaitScope): void {
+  #hostIn(task: Task<unknown>): void {
     const cancel = (error: unknown): void => {
-      this.#hostReason = { error }
+      this.#hostReason = { error, task }
       this.cancel(error)
     }
     const { cancellation } = task
@@ -210,6 +211,8 @@ export class CancelScope implements WaitScope {
     this.#state = 'closed'
     this.#disarm()
     forget(this.#hostLink)
+    // Its block has not ended by it.
+    if (this.#hostReason !== undefined && !this.#caught) this.#hostReason.task.undelivered(this.#hostReason.error)
     this.#unlink()
     this.#effectiveDeadline = Infinity
     if (this.#ambient) blockEnds()

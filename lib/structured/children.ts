@@ -9,6 +9,7 @@ import { ChildTask, type TaskEnded, type TaskFunction } from './childTask.ts'
 import { currentContext, type Context } from './context.ts'
 import { Cancelled } from './errors.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
+import { withOption } from './trailingOptions.ts'
 import type { TaskHandle, TaskStatus } from './taskHandle.ts'
 
 /** The rules by which a nursery raises its errors. */
@@ -52,12 +53,17 @@ export class Children {
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
-  startSoon<A extends any[], T>(fn: TaskFunction<A, T>, args: A): ChildTask<T> {
+  startSoon<A extends any[], T>(
+    fn: TaskFunction<A, T>,
+    args: A,
+    context: Context | undefined = this.context,
+    name?: string,
+  ): ChildTask<T> {
     this.#check(fn, 'startSoon')
     this.#running++
-    const task = new ChildTask<T>(nameOf(fn), this.scope, this.#ended)
+    const task = new ChildTask<T>(name ?? nameOf(fn), this.scope, this.#ended)
     this.#add(task)
-    task.begin(this.context, fn, args)
+    task.begin(context, fn, args)
     return task
   }
 
@@ -94,7 +100,7 @@ export class Children {
       },
       scope: task.scope,
     }
-    task.begin(this.context, fn, withTaskStatus(args, taskStatus))
+    task.begin(this.context, fn, withOption(args, { taskStatus }))
     return waiter.promise
   }
 
@@ -187,13 +193,3 @@ export class Children {
 }
 
 const nameOf = (fn: { readonly name: string }): string => (fn.name === '' ? '(anonymous)' : fn.name)
-
-/** Where the last argument is an object of options, it is among them; else it is in one of its own. */
-function withTaskStatus(args: readonly unknown[], taskStatus: TaskStatus<never>): unknown[] {
-  const last = args.at(-1)
-  const isOptions =
-    typeof last === 'object' &&
-    last !== null &&
-    [Object.prototype, null].includes(Object.getPrototypeOf(last) as object)
-  return isOptions ? [...args.slice(0, -1), { ...last, taskStatus }] : [...args, { taskStatus }]
-}
