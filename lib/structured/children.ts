@@ -4,7 +4,15 @@
  */
 import { InvalidStateError } from '../errors.ts'
 import { rejected, UNCANCELLED, Waiter } from '../wait.ts'
-import { absorb, closeScope, moveScope, openScope, outerCancellation, type CancelScope } from './cancelScope.ts'
+import {
+  absorb,
+  closeScope,
+  moveScope,
+  openScope,
+  outerCancellation,
+  type CancelScope,
+  type Left,
+} from './cancelScope.ts'
 import { ChildTask, type TaskEnded, type TaskFunction } from './childTask.ts'
 import { currentContext, type Context } from './context.ts'
 import { Cancelled } from './errors.ts'
@@ -136,14 +144,15 @@ export class Children {
     }
     const left = this.#errors === undefined ? [] : absorb(this.scope, this.#errors)
     closeScope(this.scope)
-    if (left.length > 0) throw this.#toRaise(left.map(({ error }) => error))
+    if (left.length > 0) throw this.#toRaise(left)
   }
 
-  #toRaise(errors: unknown[]): unknown {
+  #toRaise(left: readonly Left[]): unknown {
     const { strict, bareBody } = this.#raising
+    const errors = left.map(({ error }) => error)
     const [first] = errors
     if (errors.length === 1) {
-      if (first instanceof Cancelled || !strict) return first
+      if (first instanceof Cancelled || left[0]!.task !== undefined || !strict) return first
       if (bareBody && this.#bodyFailure !== undefined) return first
     }
     return new ExceptionGroup('errors in a nursery', errors)

@@ -20,8 +20,9 @@ export let unobserve: (future: Future<unknown>, observer: FutureObserver) => voi
 export let settle: (future: Future<unknown>, end: FutureEnd) => void
 /** How it has ended; nothing as long as it has not. Looking here does not count as looking at its error. */
 export let endOf: (future: Future<unknown>) => FutureEnd | undefined
-/** Whether anybody has asked for its outcome. */
+/** Whether anybody has asked for its outcome, or is going to be told. */
 export let wasLookedAt: (future: Future<unknown>) => boolean
+export let look: (future: Future<unknown>) => void
 
 export type FutureEnd =
   | { readonly state: 'value'; readonly value: unknown }
@@ -223,6 +224,9 @@ export class Future<T> implements PromiseLike<T> {
     }
     endOf = (future) => future.#end
     wasLookedAt = (future) => future.#looked
+    look = (future) => {
+      future.#looked = true
+    }
   }
 }
 

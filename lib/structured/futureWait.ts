@@ -1,7 +1,7 @@
 import { forget, handled, nextTurn, scopeOf, watchSignal, type WaitChain, type WaitLink } from '../wait.ts'
 import type { CheckpointOptions } from './checkpoint.ts'
 import { Cancelled } from './errors.ts'
-import { endOf, observe, unobserve, type Future, type FutureObserver } from './future.ts'
+import { endOf, look, observe, unobserve, type Future, type FutureObserver } from './future.ts'
 import { isAbort } from './task.ts'
 
 /** What a wait that is cancelled may leave behind, instead of waiting for it, if it cannot hear of that. */
@@ -35,6 +35,7 @@ export class FutureWait<T> implements WaitLink, FutureObserver {
     })
     this.#future = future
     this.#leaving = leaving
+    look(future)
     observe(future, this)
     if (!future.done()) this.#watch(options)
   }
