@@ -67,7 +67,7 @@ export class Children {
     context: Context | undefined = this.context,
     name?: string,
   ): ChildTask<T> {
-    this.#check(fn, 'startSoon')
+    this.#checkFunction(fn, 'startSoon')
     this.#running++
     const task = new ChildTask<T>(name ?? nameOf(fn), this.scope, this.#ended)
     this.#add(task)
@@ -78,7 +78,7 @@ export class Children {
   /** Until the task says that it is started, it is in the scope of the caller, and its errors are the caller's. */
   start<T>(fn: TaskFunction<unknown[], unknown>, args: readonly unknown[]): Promise<T> {
     try {
-      this.#check(fn, 'start')
+      this.#checkFunction(fn, 'start')
     } catch (error) {
       return rejected(error)
     }
@@ -114,7 +114,7 @@ export class Children {
 
   /** Has `finish` called, as one more child, when all others have ended. Returns what takes that back. */
   atEnd(finish: () => Promise<void>): () => void {
-    this.#check(finish, 'this')
+    this.check('this')
     this.#finishers ??= new Set()
     this.#finishers.add(finish)
     return () => this.#finishers!.delete(finish)
@@ -137,8 +137,8 @@ export class Children {
       for (const finish of finishers) this.startSoon(finish, [])
     }
     this.#closed = true
-    // Leaving is a checkpoint.
-    if (this.#cancelled === undefined) {
+    // Leaving is a checkpoint, unless there is something worse already.
+    if (this.#errors === undefined) {
       const cancellation = outerCancellation(this.scope)
       if (cancellation !== undefined) this.#fail(cancellation.reason)
     }
@@ -150,10 +150,12 @@ export class Children {
   #toRaise(left: readonly Left[]): unknown {
     const { strict, bareBody } = this.#raising
     const errors = left.map(({ error }) => error)
-    const [first] = errors
-    if (errors.length === 1) {
-      if (first instanceof Cancelled || left[0]!.task !== undefined || !strict) return first
-      if (bareBody && this.#bodyFailure !== undefined) return first
+    if (errors.length === 1 && (errors[0] instanceof Cancelled || left[0]!.task !== undefined || !strict)) {
+      return errors[0]
+    }
+    const failure = this.#bodyFailure
+    if (bareBody && failure !== undefined && errors.every((e) => e === failure.error || e instanceof Cancelled)) {
+      return failure.error
     }
     return new ExceptionGroup('errors in a nursery', errors)
   }
@@ -191,13 +193,18 @@ export class Children {
     this.#first = task
   }
 
-  #check(fn: unknown, what: string): void {
+  #checkFunction(fn: unknown, what: string): void {
     if (typeof fn !== 'function') {
       const hint =
         typeof (fn as { then?: unknown } | null)?.then === 'function' ? ', not the promise that it returns' : ''
       throw new TypeError(`${what}() takes an async function${hint}`)
     }
-    if (this.#closed) throw new InvalidStateError(`${what}() on a nursery that is closed`)
+    this.check(`${what}()`)
+  }
+
+  /** Throws where nothing can be begun any more. */
+  check(what: string): void {
+    if (this.#closed) throw new InvalidStateError(`${what} on a nursery that is closed`)
   }
 }
 

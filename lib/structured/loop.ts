@@ -63,6 +63,7 @@ export class Loop {
   constructor(nursery: Nursery) {
     this.#nursery = nursery
     this.#children = childrenOf(nursery)
+    this.#children.check('a loop')
     this.#children.atEnd(this.#lastCalls)
     const context = this.#children.context
     this.#context = context && { ...context, loop: this }
