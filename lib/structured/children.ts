@@ -4,11 +4,20 @@
  */
 import { InvalidStateError } from '../errors.ts'
 import { rejected, UNCANCELLED, Waiter } from '../wait.ts'
-import { absorb, closeScope, moveScope, openScope, outerCancellation, type CancelScope } from './cancelScope.ts'
+import {
+  absorb,
+  closeScope,
+  moveScope,
+  openScope,
+  outerCancellation,
+  type CancelScope,
+  type Left,
+} from './cancelScope.ts'
 import { ChildTask, type TaskEnded, type TaskFunction } from './childTask.ts'
 import { currentContext, type Context } from './context.ts'
 import { Cancelled } from './errors.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
+import { withOption } from './trailingOptions.ts'
 import type { TaskHandle, TaskStatus } from './taskHandle.ts'
 
 /** The rules by which a nursery raises its errors. */
@@ -52,12 +61,17 @@ export class Children {
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
-  startSoon<A extends any[], T>(fn: TaskFunction<A, T>, args: A): ChildTask<T> {
+  startSoon<A extends any[], T>(
+    fn: TaskFunction<A, T>,
+    args: A,
+    context: Context | undefined = this.context,
+    name?: string,
+  ): ChildTask<T> {
     this.#checkFunction(fn, 'startSoon')
     this.#running++
-    const task = new ChildTask<T>(nameOf(fn), this.scope, this.#ended)
+    const task = new ChildTask<T>(name ?? nameOf(fn), this.scope, this.#ended)
     this.#add(task)
-    task.begin(this.context, fn, args)
+    task.begin(context, fn, args)
     return task
   }
 
@@ -94,7 +108,7 @@ export class Children {
       },
       scope: task.scope,
     }
-    task.begin(this.context, fn, withTaskStatus(args, taskStatus))
+    task.begin(this.context, fn, withOption(args, { taskStatus }))
     return waiter.promise
   }
 
@@ -130,15 +144,19 @@ export class Children {
     }
     const left = this.#errors === undefined ? [] : absorb(this.scope, this.#errors)
     closeScope(this.scope)
-    if (left.length > 0) throw this.#toRaise(left.map(({ error }) => error))
+    if (left.length > 0) throw this.#toRaise(left)
   }
 
-  #toRaise(errors: unknown[]): unknown {
+  #toRaise(left: readonly Left[]): unknown {
     const { strict, bareBody } = this.#raising
-    if (errors.length === 1 && (errors[0] instanceof Cancelled || !strict)) return errors[0]
+    const errors = left.map(({ error }) => error)
+    if (errors.length === 1 && (errors[0] instanceof Cancelled || left[0]!.task !== undefined || !strict)) {
+      return errors[0]
+    }
     const failure = this.#bodyFailure
-    if (bareBody && errors.every((error) => error === failure?.error || error instanceof Cancelled))
-      return failure!.error
+    if (bareBody && failure !== undefined && errors.every((e) => e === failure.error || e instanceof Cancelled)) {
+      return failure.error
+    }
     return new ExceptionGroup('errors in a nursery', errors)
   }
 
@@ -191,13 +209,3 @@ export class Children {
 }
 
 const nameOf = (fn: { readonly name: string }): string => (fn.name === '' ? '(anonymous)' : fn.name)
-
-/** Where the last argument is an object of options, it is among them; else it is in one of its own. */
-function withTaskStatus(args: readonly unknown[], taskStatus: TaskStatus<never>): unknown[] {
-  const last = args.at(-1)
-  const isOptions =
-    typeof last === 'object' &&
-    last !== null &&
-    [Object.prototype, null].includes(Object.getPrototypeOf(last) as object)
-  return isOptions ? [...args.slice(0, -1), { ...last, taskStatus }] : [...args, { taskStatus }]
-}
