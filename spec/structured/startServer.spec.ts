@@ -147,6 +147,44 @@ describe('startServer in a nursery', () => {
     printed.mockRestore()
   })
 
+  it('knows a fault of the peer in a group, too, and keeps what is left of one that was cancelled', async () => {
+    const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
+    const reason = new Error('unwinding')
+    const begun = new Event()
+    const error = await errorOf(
+      openNursery(async (nursery) => {
+        const server = await startServer(
+          nursery,
+          (reader) =>
+            openNursery(async (inner) => {
+              inner.startSoon(async () => {
+                const length = Number(String(await reader.readLine()))
+                if (length === 0) begun.set()
+                await reader.readExactly(length || 1)
+              })
+              await sleepForever().catch((cancelled: unknown) => {
+                throw nursery.cancelScope.cancelCalled ? reason : cancelled
+              })
+            }),
+          { host },
+        )
+        const first = await connectPlain({ host, port: portOf(server) })
+        first.writer.write('8\nabc')
+        first.writer.writeEof()
+        expect(await first.reader.read(1)).toHaveLength(0)
+        first.writer.close()
+        const second = await connectPlain({ host, port: portOf(server) })
+        second.writer.write('0\n')
+        await begun.wait()
+        second.writer.transport.abort()
+        nursery.cancelScope.cancel()
+      }),
+    )
+    expect((error as ExceptionGroup).leaves()).toEqual([reason])
+    expect(printed).toHaveBeenCalledTimes(1)
+    printed.mockRestore()
+  })
+
   it('listens on a Unix socket, too', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'millrace-'))
     const path = join(directory, 's')
@@ -193,13 +231,16 @@ describe('openConnection in a nursery', () => {
   })
 
   it('is aborted when the nursery is cancelled, whatever is unsent', async () => {
+    let closed!: StreamWriter
     await openNursery(async (outer) => {
       const server = await startServer(outer, () => sleepForever(), { host })
       await openNursery(async (nursery) => {
         const [, writer] = await openConnection(nursery, { host, port: portOf(server) })
         writer.write(Buffer.alloc(50_000_000))
         nursery.cancelScope.cancel()
+        closed = writer
       })
+      expect(closed.transport.getWriteBufferSize()).toBe(0)
       outer.cancelScope.cancel()
     })
   })
@@ -214,7 +255,7 @@ describe('openConnection in a nursery', () => {
       await openNursery(async (nursery) => {
         const [reader, writer] = await openConnection(nursery, { host, port: portOf(server) })
         writer.write('x')
-        await reader.read(1).catch(() => {})
+        expect(await errorOf(reader.read(1))).toBeInstanceOf(ConnectionLostError)
       })
       server.close()
     })
