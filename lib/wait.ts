@@ -111,22 +111,19 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediateOrTimeout(resolve))
 }
 
-/** One wait among those that a signal or a scope ends. Its fields are the chain's. */
-export abstract class WaitLink {
-  /** @internal */
-  chain: WaitChain | undefined = undefined
-  /** @internal */
-  previous: WaitLink | undefined = undefined
-  /** @internal */
-  next: WaitLink | undefined = undefined
+/** One wait among those that a signal or a scope ends. */
+export interface WaitLink {
+  // Its place among them; theirs to change.
+  chain: WaitChain | undefined
+  previous: WaitLink | undefined
+  next: WaitLink | undefined
+  /** Called when the signal or the scope is; it is forgotten before. */
+  cancel(reason: unknown): void
+}
 
-  /** Called once, at most, and not after {@link forget}. */
-  abstract cancel(reason: unknown): void
-
-  /** The wait is over; may be called again. */
-  forget(): void {
-    this.chain?.delete(this)
-  }
+/** The wait is over; may be called again. */
+export function forget(link: WaitLink | undefined): void {
+  link?.chain?.delete(link)
 }
 
 /**
@@ -167,9 +164,14 @@ export class WaitChain {
 
   /** Ends them all, also those that come meanwhile. */
   cancelAll(reason: unknown): void {
+    this.takeAll((link) => link.cancel(reason))
+  }
+
+  /** Hands over those that there are, in order, and keeps none. */
+  takeAll(take: (link: WaitLink) => void): void {
     for (let link = this.#first; link !== undefined; link = this.#first) {
       this.delete(link)
-      link.cancel(reason)
+      take(link)
     }
   }
 
@@ -180,12 +182,19 @@ export class WaitChain {
   protected emptied(): void {}
 }
 
-/** One pending wait. Settling it a second time does nothing. */
-export class Waiter<T> extends WaitLink {
+/**
+ * One pending wait. Settling it a second time does nothing.
+ *
+ * It is a link itself, and no class above it says so: a derived constructor costs half as much as the promise.
+ */
+export class Waiter<T> implements WaitLink {
   readonly promise: Promise<T>
-  #resolve!: (value: T) => void
-  #reject!: (error: unknown) => void
-  #settled = false
+  chain: WaitChain | undefined
+  previous: WaitLink | undefined
+  next: WaitLink | undefined
+  readonly #resolve: (value: T) => void
+  readonly #reject: (error: unknown) => void
+  #settled: boolean
   #forgotten: (() => void) | undefined
   #limits: Limits | undefined
 
@@ -195,11 +204,20 @@ export class Waiter<T> extends WaitLink {
    * {@link mayBeCancelled} denies needs neither.
    */
   constructor(options?: WaitOptions, operation?: () => string, forgotten?: () => void) {
-    super()
+    let settle: (value: T) => void
+    let fail: (error: unknown) => void
     this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
+      settle = resolve
+      fail = reject
     })
+    this.#resolve = settle!
+    this.#reject = fail!
+    this.#settled = false
+    this.#forgotten = undefined
+    this.#limits = undefined
+    this.chain = undefined
+    this.previous = undefined
+    this.next = undefined
     if (mayBeCancelled(options)) this.#arm(options, operation, forgotten)
   }
 
@@ -259,7 +277,7 @@ export class Waiter<T> extends WaitLink {
     this.chain?.delete(this)
     const limits = this.#limits
     if (limits === undefined) return
-    limits.signal?.forget()
+    forget(limits.signal)
     if (limits.timer !== undefined) clock.clearTimeout(limits.timer)
   }
 }
@@ -276,11 +294,13 @@ export interface Cancellable {
 }
 
 /** A wait that is no {@link Waiter}. */
-class TargetLink extends WaitLink {
+class TargetLink implements WaitLink {
+  chain: WaitChain | undefined = undefined
+  previous: WaitLink | undefined = undefined
+  next: WaitLink | undefined = undefined
   readonly #target: Cancellable
 
   constructor(target: Cancellable) {
-    super()
     this.#target = target
   }
 

@@ -14,6 +14,7 @@ const street = [
   ['compression'],
   ['protobuf'],
   ['rpc'],
+  ['structured'],
   ['index'],
   ['testing'],
   ['cli'],
@@ -32,11 +33,12 @@ const nodeRooms = new Set([
   'layers',
   'endpoints',
   'compression',
+  'structured',
   'testing',
   'cli',
 ])
 // Folders and files of other rooms that may, too.
-const nodePlaces = ['streams/interop/']
+const nodePlaces = ['streams/interop/', 'structured/trioExecutor', 'structured/runProcess']
 const mayUseNode = (file: string): boolean =>
   nodeRooms.has(roomOf(file)) || nodePlaces.some((place) => file.startsWith(place))
 

@@ -5,6 +5,7 @@ import { TimeoutError } from '../lib/errors.ts'
 import {
   abortedOnEntry,
   DONE,
+  forget,
   handled,
   nextTurn,
   rejected,
@@ -168,7 +169,7 @@ describe('Waiter', () => {
   it('of a signal that is over keeps nothing of those that came behind it', () => {
     const { signal } = new AbortController()
     const waits = [1, 2, 3].map(() => watchSignal(signal, { cancel() {} }))
-    for (const wait of waits) wait.forget()
+    for (const wait of waits) forget(wait)
     expect(waits.flatMap(({ previous, next }) => [previous, next])).toEqual(Array(6).fill(undefined))
     expect(listeners(signal)).toBe(0)
   })
@@ -459,7 +460,7 @@ describe('watchSignal', () => {
     const controller = new AbortController()
     const { signal } = controller
     const waits = ['a', 'b', 'c', 'd', 'e'].map((name) => watchSignal(signal, named(name)))
-    for (const i of [2, 0, 4, 4]) waits[i]!.forget()
+    for (const i of [2, 0, 4, 4]) forget(waits[i]!)
     watchSignal(signal, named('f'))
     expect(listeners(signal)).toBe(1)
     controller.abort('enough')
@@ -469,7 +470,7 @@ describe('watchSignal', () => {
 
   it('does not tell one that another has ended', () => {
     const controller = new AbortController()
-    const first = named('first', () => second.forget())
+    const first = named('first', () => forget(second))
     watchSignal(controller.signal, first)
     const second = watchSignal(controller.signal, named('second'))
     watchSignal(controller.signal, named('third'))
@@ -487,17 +488,17 @@ describe('watchSignal', () => {
       Array.from({ length: 10 }, () => {
         const target = named('gone')
         const next = watchSignal(signal, target)
-        last.forget()
+        forget(last)
         last = next
         return new WeakRef(target)
       }))()
-    last.forget()
+    forget(last)
     last = kept
     for (let i = 0; i < 3; i++) {
       await nextTurn()
       collect()
     }
-    kept.forget()
+    forget(kept)
     expect(gone.filter((each) => each.deref() !== undefined)).toEqual([])
     expect(listeners(signal)).toBe(0)
   })

@@ -6,7 +6,7 @@
  */
 import { clock } from '../clock.ts'
 import { rpcClient } from '../rpcEvents.ts'
-import { mayBeCancelled, scopeOf, watchScope, watchSignal, type WaitLink } from '../wait.ts'
+import { forget, mayBeCancelled, scopeOf, watchScope, watchSignal, type WaitLink } from '../wait.ts'
 import type { CallOptions } from './client.ts'
 import type { ClientConnection } from './clientConnection.ts'
 import type { ClientMethod } from './clientMethod.ts'
@@ -228,8 +228,8 @@ export class ClientCall implements ClientStream {
     if (this.#began > 0 && rpcClient.hasSubscribers) this.#publish(status, peer ?? this.connection?.peer)
     this.connection = undefined
     this.wake?.()
-    this.#signalWait?.forget()
-    this.#scopeWait?.forget()
+    forget(this.#signalWait)
+    forget(this.#scopeWait)
     if (!this.method.method.requestStream) return
     // What makes the messages is to know that nobody takes them any more.
     const requests = this.#requests

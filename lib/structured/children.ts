@@ -1,0 +1,199 @@
+/**
+ * The tasks of a nursery. The body and every child are counted; whoever ends last lets the block go on, which then looks
+ * at the errors that there were.
+ */
+import { InvalidStateError } from '../errors.ts'
+import { rejected, UNCANCELLED, Waiter } from '../wait.ts'
+import { absorb, closeScope, moveScope, openScope, outerCancellation, type CancelScope } from './cancelScope.ts'
+import { ChildTask, type TaskEnded, type TaskFunction } from './childTask.ts'
+import { currentContext, type Context } from './context.ts'
+import { Cancelled } from './errors.ts'
+import { ExceptionGroup } from './exceptionGroup.ts'
+import type { TaskHandle, TaskStatus } from './taskHandle.ts'
+
+/** The rules by which a nursery raises its errors. */
+export interface Raising {
+  /** A lone error is raised in a group, too. */
+  readonly strict: boolean
+  /** The body's own error is raised as it is, if it is alone. */
+  readonly bareBody: boolean
+}
+
+export class Children {
+  readonly scope: CancelScope
+  /** What is ambient in the body; nothing where nothing is to be. */
+  readonly context: Context | undefined
+  readonly #raising: Raising
+  /** The body, the children, and calls of {@link start} that wait. */
+  #running = 1
+  #first: ChildTask<unknown> | undefined = undefined
+  #errors: unknown[] | undefined = undefined
+  #cancelled: Cancelled | undefined = undefined
+  #bodyFailure: { readonly error: unknown } | undefined = undefined
+  #idle: (() => void) | undefined = undefined
+  #finishers: Set<() => Promise<void>> | undefined = undefined
+  #closed = false
+
+  /** Opens the scope. */
+  constructor(scope: CancelScope, strict: boolean | undefined, bareBody: boolean) {
+    this.scope = scope
+    this.context = openScope(scope, strict)
+    this.#raising = { strict: strict ?? (this.context ?? currentContext())?.strict ?? true, bareBody }
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get tasks(): ReadonlySet<TaskHandle> {
+    const tasks = new Set<TaskHandle>()
+    for (let task = this.#first; task !== undefined; task = task.next) tasks.add(task)
+    return tasks
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
+  startSoon<A extends any[], T>(fn: TaskFunction<A, T>, args: A): ChildTask<T> {
+    this.#check(fn, 'startSoon')
+    this.#running++
+    const task = new ChildTask<T>(nameOf(fn), this.scope, this.#ended)
+    this.#add(task)
+    task.begin(this.context, fn, args)
+    return task
+  }
+
+  /** Until the task says that it is started, it is in the scope of the caller, and its errors are the caller's. */
+  start<T>(fn: TaskFunction<unknown[], unknown>, args: readonly unknown[]): Promise<T> {
+    try {
+      this.#check(fn, 'start')
+    } catch (error) {
+      return rejected(error)
+    }
+    const caller = currentContext()?.scope ?? this.scope
+    const refused = caller.cancellation
+    if (refused !== undefined) return rejected(refused.reason)
+    this.#running++
+    const waiter = new Waiter<T>({ scope: UNCANCELLED })
+    const task = new ChildTask<unknown>(nameOf(fn), caller, (_, failure) => {
+      const cancellation = caller.cancellation
+      if (failure !== undefined) waiter.reject(failure.error)
+      else if (cancellation !== undefined) waiter.reject(cancellation.reason)
+      else waiter.reject(new InvalidStateError(`${task.name} ended without calling taskStatus.started()`))
+      this.#oneLess()
+    })
+    let said = false
+    const taskStatus: TaskStatus<T> = {
+      started: (value?: T) => {
+        if (said) throw new InvalidStateError(`${task.name} called taskStatus.started() twice`)
+        said = true
+        // The caller does not wait for it any more, or will not when it hears of its cancel.
+        if (task.done || outerCancellation(task.scope) !== undefined) return
+        moveScope(task.scope, this.scope)
+        task.ended = this.#ended
+        this.#add(task)
+        waiter.resolve(value as T)
+      },
+      scope: task.scope,
+    }
+    task.begin(this.context, fn, withTaskStatus(args, taskStatus))
+    return waiter.promise
+  }
+
+  /** Has `finish` called, as one more child, when all others have ended. Returns what takes that back. */
+  atEnd(finish: () => Promise<void>): () => void {
+    this.#check(finish, 'this')
+    this.#finishers ??= new Set()
+    this.#finishers.add(finish)
+    return () => this.#finishers!.delete(finish)
+  }
+
+  bodyFailed(error: unknown): void {
+    this.#bodyFailure = { error }
+    this.#fail(error)
+  }
+
+  /** The body is over: waits for all the others, closes the scope, and throws what there is to throw. */
+  async leave(): Promise<void> {
+    this.#running--
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- until nobody is left
+      if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+      const finishers = this.#finishers
+      if (finishers === undefined || finishers.size === 0) break
+      this.#finishers = undefined
+      for (const finish of finishers) this.startSoon(finish, [])
+    }
+    this.#closed = true
+    // Leaving is a checkpoint.
+    if (this.#cancelled === undefined) {
+      const cancellation = outerCancellation(this.scope)
+      if (cancellation !== undefined) this.#fail(cancellation.reason)
+    }
+    const left = this.#errors === undefined ? [] : absorb(this.scope, this.#errors)
+    closeScope(this.scope)
+    if (left.length > 0) throw this.#toRaise(left.map(({ error }) => error))
+  }
+
+  #toRaise(errors: unknown[]): unknown {
+    const { strict, bareBody } = this.#raising
+    const [first] = errors
+    if (errors.length === 1) {
+      if (first instanceof Cancelled || !strict) return first
+      if (bareBody && this.#bodyFailure !== undefined) return first
+    }
+    return new ExceptionGroup('errors in a nursery', errors)
+  }
+
+  readonly #ended: TaskEnded = (task, failure) => {
+    const { previous, next } = task
+    if (next !== undefined) next.previous = previous
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    task.previous = task.next = undefined
+    if (failure !== undefined) this.#fail(failure.error)
+    this.#oneLess()
+  }
+
+  /** However many were cancelled, it counts once. */
+  #fail(error: unknown): void {
+    if (error instanceof Cancelled) {
+      if (this.#cancelled !== undefined) return
+      this.#cancelled = error
+    }
+    this.#errors ??= []
+    this.#errors.push(error)
+    this.scope.cancel(error)
+  }
+
+  #oneLess(): void {
+    if (--this.#running > 0) return
+    this.#idle?.()
+    this.#idle = undefined
+  }
+
+  #add(task: ChildTask<unknown>): void {
+    task.next = this.#first
+    if (this.#first !== undefined) this.#first.previous = task
+    this.#first = task
+  }
+
+  #check(fn: unknown, what: string): void {
+    if (typeof fn !== 'function') {
+      const hint =
+        typeof (fn as { then?: unknown } | null)?.then === 'function' ? ', not the promise that it returns' : ''
+      throw new TypeError(`${what}() takes an async function${hint}`)
+    }
+    if (this.#closed) throw new InvalidStateError(`${what}() on a nursery that is closed`)
+  }
+}
+
+const nameOf = (fn: { readonly name: string }): string => (fn.name === '' ? '(anonymous)' : fn.name)
+
+/** Where the last argument is an object of options, it is among them; else it is in one of its own. */
+function withTaskStatus(args: readonly unknown[], taskStatus: TaskStatus<never>): unknown[] {
+  const last = args.at(-1)
+  const isOptions =
+    typeof last === 'object' &&
+    last !== null &&
+    [Object.prototype, null].includes(Object.getPrototypeOf(last) as object)
+  return isOptions ? [...args.slice(0, -1), { ...last, taskStatus }] : [...args, { taskStatus }]
+}

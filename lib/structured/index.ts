@@ -1,0 +1,33 @@
+// Running.
+export { run, runWith, type RunOptions } from './run.ts'
+export {
+  currentAsyncLibrary,
+  currentEffectiveDeadline,
+  currentLoop,
+  currentScope,
+  currentTask,
+  currentTime,
+} from './current.ts'
+export { sleep, sleepForever, sleepUntil } from './sleep.ts'
+export { cancelShieldedCheckpoint, checkpoint, checkpointIfCancelled, type CheckpointOptions } from './checkpoint.ts'
+
+// Scopes and nurseries.
+export { CancelScope, type CancelScopeOptions } from './cancelScope.ts'
+export { failAfter, failAt, moveOnAfter, moveOnAt, type MoveOnOptions } from './moveOn.ts'
+export { openNursery, Nursery, type NurseryOptions, type OpenNursery } from './nursery.ts'
+export type { Outcome, TaskHandle, TaskStatus } from './taskHandle.ts'
+
+// What can go wrong.
+export { ExceptionGroup } from './exceptionGroup.ts'
+export {
+  AsyncLibraryNotFoundError,
+  BrokenResourceError,
+  BrokenWorkerError,
+  CalledProcessError,
+  Cancelled,
+  ClosedResourceError,
+  EndOfChannel,
+  TooSlowError,
+  WouldBlock,
+} from './errors.ts'
+export { CancelledError, InvalidStateError } from '../errors.ts'
