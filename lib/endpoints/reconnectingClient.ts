@@ -1,7 +1,7 @@
 import { clock, LONGEST_TIMER_MS, type Timer } from '../clock.ts'
 import { CancelledError, ConnectionLostError, InvalidStateError } from '../errors.ts'
 import { reportTo } from '../transports/transportOwner.ts'
-import { abortedOnEntry, DONE, handled, rejected, WaitList, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, detached, DONE, handled, rejected, WaitList, type WaitOptions } from '../wait.ts'
 import { Backoff, type BackoffOptions } from './backoff.ts'
 
 /**
@@ -192,7 +192,8 @@ export class ReconnectingClient<C extends readonly [unknown, unknown]> implement
     this.#current = attempt
     this.#change('connecting')
     // Whoever was told of it may have closed the client.
-    if (this.#current === attempt) void this.#run(attempt)
+    // Not in the scope of who happens to ask first: the next attempts are nobody's either.
+    if (this.#current === attempt) void detached(() => this.#run(attempt))
   }
 
   async #run(attempt: Attempt<C>): Promise<void> {

@@ -6,7 +6,7 @@ import type { AnyProtocol } from '../protocol.ts'
 import type { Layer } from '../layers/layer.ts'
 import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
-import { abortedOnEntry, DONE, handled, rejected, Waiter, WaitList, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, DONE, handled, rejected, UNCANCELLED, Waiter, WaitList, type WaitOptions } from '../wait.ts'
 import { beginLayered } from './beginLayered.ts'
 import { closingController } from './closingController.ts'
 import type { Arrival, Listener, ServerSocket } from './listener.ts'
@@ -123,7 +123,7 @@ export class Server implements AsyncDisposable {
         this.close()
         this.closeClients()
       }
-      await this.waitClosed()
+      await this.waitClosed({ scope: UNCANCELLED })
       throw reason
     })
     return handled(ended)
@@ -162,7 +162,7 @@ export class Server implements AsyncDisposable {
       if (!this.isDone()) await this.#doneWaiters.wait({ timeoutMs: graceMs, signal }, () => 'close')
     } catch {
       this.abortClients()
-      await this.waitClosed()
+      await this.waitClosed({ scope: UNCANCELLED })
     } finally {
       clock.clearTimeout(alive)
     }

@@ -11,7 +11,7 @@ import type { Codec, Source } from '../framing/codec.ts'
 import { toFactory, type AnyProtocol } from '../protocol.ts'
 import { HandlerServer } from '../streams/handlerServer.ts'
 import type { DatagramAddress, Transport } from '../transport.ts'
-import { handled, rejected } from '../wait.ts'
+import { bound, handled, rejected } from '../wait.ts'
 import { addressed, DatagramMessages, dataOnly, type Datagram, type DatagramShape } from './datagramMessages.ts'
 import { FramedMessages, FramedMessageTransport } from './framedMessages.ts'
 import { MessageStream, type MessageStreamOptions } from './messageStream.ts'
@@ -66,6 +66,7 @@ export function startMessageServer<In, Out, S extends AnyMessageStream>(
 ): Promise<HandlerServer<S>> {
   const [handler, codec, options] = args.length === 3 ? args : [undefined, ...args]
   if (args.length === 3 && typeof handler !== 'function') return rejected(new TypeError('handler must be a function'))
+  const served = handler && bound(handler)
   let makeStream: () => MessageStream<In, Out>
   try {
     makeStream = streamFactory<In, Out, S>(options)
@@ -78,7 +79,7 @@ export function startMessageServer<In, Out, S extends AnyMessageStream>(
     new HandlerServer<S>(
       listeners,
       (offer, { report, ...serving }) => {
-        const connected = (handler ?? offer) as unknown as (stream: MessageStream<In, Out>) => unknown
+        const connected = (served ?? offer) as unknown as (stream: MessageStream<In, Out>) => unknown
         const below = (transport: unknown): Transport => (transport as FramedMessageTransport<In, Out>).below
         const all = { ...serving, report: (error: unknown, transport: unknown) => report?.(error, below(transport)) }
         return () => new FramedMessages(codec, new MessageStreamProtocol(makeStream(), connected, all))

@@ -3,6 +3,7 @@ import type { Backoff } from '../endpoints/backoff.ts'
 import type { ErrorHandler } from '../diagnostics.ts'
 import { ConnectionLostError } from '../errors.ts'
 import type { Transport } from '../transport.ts'
+import { detached } from '../wait.ts'
 import type { Dialer } from './dial.ts'
 import { Link, type LinkOptions, type LinkOwner } from './link.ts'
 
@@ -183,7 +184,8 @@ export class Subchannel implements LinkOwner {
     this.#attempt = attempt
     this.#change('connecting')
     // Whoever was told of it may have ended it.
-    if (this.#attempt === attempt) void this.#run(attempt)
+    // Not in the scope of whoever makes the first call: others will use the connection.
+    if (this.#attempt === attempt) void detached(() => this.#run(attempt))
   }
 
   async #run(attempt: AbortController): Promise<void> {

@@ -9,7 +9,7 @@ import { listenTcp, listenUnix, type TcpListenOptions, type UnixListenOptions } 
 import type { ServerFactory } from '../endpoints/listenOn.ts'
 import type { Server } from '../endpoints/server.ts'
 import type { Transport } from '../transport.ts'
-import { handled, rejected } from '../wait.ts'
+import { bound, handled, rejected } from '../wait.ts'
 import { streamFactories, toStreams, type AnyReader, type StreamClasses, type Streams } from './streamClasses.ts'
 import type { StreamReader } from './streamReader.ts'
 import type { ClientConnectedCallback, StreamReaderProtocol } from './streamReaderProtocol.ts'
@@ -102,5 +102,6 @@ export function serve<R extends AnyReader, W extends StreamWriter, O extends obj
   if (args.length > 1 && typeof clientConnectedCb !== 'function') {
     return rejected(new TypeError('clientConnectedCb must be a function'))
   }
-  return listen((listeners) => new StreamServer(listeners, options, clientConnectedCb), options)
+  const handler = clientConnectedCb && bound(clientConnectedCb)
+  return listen((listeners) => new StreamServer(listeners, options, handler), options)
 }

@@ -4,11 +4,20 @@
  */
 import { InvalidStateError } from '../errors.ts'
 import { rejected, UNCANCELLED, Waiter } from '../wait.ts'
-import { absorb, closeScope, moveScope, openScope, outerCancellation, type CancelScope } from './cancelScope.ts'
+import {
+  absorb,
+  closeScope,
+  moveScope,
+  openScope,
+  outerCancellation,
+  type CancelScope,
+  type Left,
+} from './cancelScope.ts'
 import { ChildTask, type TaskEnded, type TaskFunction } from './childTask.ts'
 import { currentContext, type Context } from './context.ts'
 import { Cancelled } from './errors.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
+import { withOption } from './trailingOptions.ts'
 import type { TaskHandle, TaskStatus } from './taskHandle.ts'
 
 /** The rules by which a nursery raises its errors. */
@@ -52,19 +61,24 @@ export class Children {
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
-  startSoon<A extends any[], T>(fn: TaskFunction<A, T>, args: A): ChildTask<T> {
-    this.#check(fn, 'startSoon')
+  startSoon<A extends any[], T>(
+    fn: TaskFunction<A, T>,
+    args: A,
+    context: Context | undefined = this.context,
+    name?: string,
+  ): ChildTask<T> {
+    this.#checkFunction(fn, 'startSoon')
     this.#running++
-    const task = new ChildTask<T>(nameOf(fn), this.scope, this.#ended)
+    const task = new ChildTask<T>(name ?? nameOf(fn), this.scope, this.#ended)
     this.#add(task)
-    task.begin(this.context, fn, args)
+    task.begin(context, fn, args)
     return task
   }
 
   /** Until the task says that it is started, it is in the scope of the caller, and its errors are the caller's. */
   start<T>(fn: TaskFunction<unknown[], unknown>, args: readonly unknown[]): Promise<T> {
     try {
-      this.#check(fn, 'start')
+      this.#checkFunction(fn, 'start')
     } catch (error) {
       return rejected(error)
     }
@@ -94,16 +108,16 @@ export class Children {
       },
       scope: task.scope,
     }
-    task.begin(this.context, fn, withTaskStatus(args, taskStatus))
+    task.begin(this.context, fn, withOption(args, { taskStatus }))
     return waiter.promise
   }
 
   /** Has `finish` called, as one more child, when all others have ended. Returns what takes that back. */
   atEnd(finish: () => Promise<void>): () => void {
-    this.#check(finish, 'this')
-    this.#finishers ??= new Set()
-    this.#finishers.add(finish)
-    return () => this.#finishers!.delete(finish)
+    this.check('this')
+    const finishers = (this.#finishers ??= new Set())
+    finishers.add(finish)
+    return () => finishers.delete(finish)
   }
 
   bodyFailed(error: unknown): void {
@@ -123,22 +137,25 @@ export class Children {
       for (const finish of finishers) this.startSoon(finish, [])
     }
     this.#closed = true
-    // Leaving is a checkpoint.
-    if (this.#cancelled === undefined) {
+    // Leaving is a checkpoint, unless there is something worse already.
+    if (this.#errors === undefined) {
       const cancellation = outerCancellation(this.scope)
       if (cancellation !== undefined) this.#fail(cancellation.reason)
     }
     const left = this.#errors === undefined ? [] : absorb(this.scope, this.#errors)
     closeScope(this.scope)
-    if (left.length > 0) throw this.#toRaise(left.map(({ error }) => error))
+    if (left.length > 0) throw this.#toRaise(left)
   }
 
-  #toRaise(errors: unknown[]): unknown {
+  #toRaise(left: readonly Left[]): unknown {
     const { strict, bareBody } = this.#raising
-    const [first] = errors
-    if (errors.length === 1) {
-      if (first instanceof Cancelled || !strict) return first
-      if (bareBody && this.#bodyFailure !== undefined) return first
+    const errors = left.map(({ error }) => error)
+    if (errors.length === 1 && (errors[0] instanceof Cancelled || left[0]!.task !== undefined || !strict)) {
+      return errors[0]
+    }
+    const failure = this.#bodyFailure
+    if (bareBody && failure !== undefined && errors.every((e) => e === failure.error || e instanceof Cancelled)) {
+      return failure.error
     }
     return new ExceptionGroup('errors in a nursery', errors)
   }
@@ -176,24 +193,19 @@ export class Children {
     this.#first = task
   }
 
-  #check(fn: unknown, what: string): void {
+  #checkFunction(fn: unknown, what: string): void {
     if (typeof fn !== 'function') {
       const hint =
         typeof (fn as { then?: unknown } | null)?.then === 'function' ? ', not the promise that it returns' : ''
       throw new TypeError(`${what}() takes an async function${hint}`)
     }
-    if (this.#closed) throw new InvalidStateError(`${what}() on a nursery that is closed`)
+    this.check(`${what}()`)
+  }
+
+  /** Throws where nothing can be begun any more. */
+  check(what: string): void {
+    if (this.#closed) throw new InvalidStateError(`${what} on a nursery that is closed`)
   }
 }
 
 const nameOf = (fn: { readonly name: string }): string => (fn.name === '' ? '(anonymous)' : fn.name)
-
-/** Where the last argument is an object of options, it is among them; else it is in one of its own. */
-function withTaskStatus(args: readonly unknown[], taskStatus: TaskStatus<never>): unknown[] {
-  const last = args.at(-1)
-  const isOptions =
-    typeof last === 'object' &&
-    last !== null &&
-    [Object.prototype, null].includes(Object.getPrototypeOf(last) as object)
-  return isOptions ? [...args.slice(0, -1), { ...last, taskStatus }] : [...args, { taskStatus }]
-}

@@ -31,3 +31,21 @@ export {
   WouldBlock,
 } from './errors.ts'
 export { CancelledError, InvalidStateError } from '../errors.ts'
+
+// Synchronisation.
+export { Event } from './event.ts'
+export {
+  openMemoryChannel,
+  type MemoryChannelStatistics,
+  type MemoryReceiveChannel,
+  type MemorySendChannel,
+} from './memoryChannel.ts'
+export { CapacityLimiter } from './capacityLimiter.ts'
+
+// Connections, and what serves them.
+export { closeWith } from './closeWith.ts'
+export { createServer, runServer, type ServeOptions } from './createServer.ts'
+export { openConnection, type OpenOptions } from './openConnection.ts'
+export { serveCalls } from './serveCalls.ts'
+export { startServer, type StreamServeOptions } from './startServer.ts'
+export { Server } from '../endpoints/server.ts'

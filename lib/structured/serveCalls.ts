@@ -1,0 +1,43 @@
+import { createServer, createUnixServer, type TcpListenOptions } from '../endpoints/listen.ts'
+import type { Server } from '../endpoints/server.ts'
+import type { RpcListenOptions, RpcServer } from '../rpc/rpcServer.ts'
+import { forget, Waiter, watchSignal } from '../wait.ts'
+import { CancelScope } from './cancelScope.ts'
+import { childrenOf, type Nursery } from './nursery.ts'
+import { optionsIn, serveIn } from './serveIn.ts'
+
+/**
+ * Has `server` listen, as its own `listen` does, as a child of `nursery`, which ends when the server was shut down and the
+ * last handler has ended. Handlers run in a scope of their connection, inside of the nursery's. If that is cancelled, all
+ * calls are answered with UNAVAILABLE, their signals abort, the connections close; the nursery waits for the handlers.
+ */
+export async function serveCalls(nursery: Nursery, server: RpcServer, options: RpcListenOptions): Promise<Server> {
+  const children = childrenOf(nursery)
+  const listening = await server.listen((factory) =>
+    serveIn(nursery, options, (serving) => {
+      const own = optionsIn(nursery, serving, options)
+      if ('path' in own && own.path !== undefined) return createUnixServer(factory, own)
+      // A client that has vanished is to be noticed some day.
+      return createServer(factory, { keepAlive: true, ...(own as TcpListenOptions) })
+    }),
+  )
+  const task = children.startSoon((): Promise<void> => keep(server, task.scope), [])
+  return listening
+}
+
+async function keep(server: RpcServer, scope: CancelScope): Promise<void> {
+  const ended = new Waiter<void>({ scope }, undefined, () => void server.forceShutdown())
+  const shutDown = (): void => void server.shutdown({ graceMs: Infinity }).then(() => ended.resolve())
+  const link = server.closing.aborted ? undefined : watchSignal(server.closing, { cancel: shutDown })
+  if (server.closing.aborted) shutDown()
+  try {
+    await ended.promise
+  } catch (error) {
+    forget(link)
+    await new CancelScope({ shield: true }).run(async () => {
+      await server.forceShutdown()
+      await server.shutdown({ graceMs: Infinity })
+    })
+    throw error
+  }
+}

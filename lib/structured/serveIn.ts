@@ -1,0 +1,104 @@
+/** A server whose owner is a nursery: what `createServer`, `startServer` and `serveCalls` have in common. */
+import type { ErrorHandler } from '../diagnostics.ts'
+import type { ListenOptions } from '../endpoints/listen.ts'
+import type { Server } from '../endpoints/server.ts'
+import {
+  ConnectionLostError,
+  DecodeError,
+  FrameError,
+  IncompleteReadError,
+  LimitOverrunError,
+  TimeoutError,
+} from '../errors.ts'
+import { reportTo } from '../transports/transportOwner.ts'
+import type { Transport } from '../transport.ts'
+import { UNCANCELLED, Waiter } from '../wait.ts'
+import type { CancelScope } from './cancelScope.ts'
+import { connectionContext } from './connectionContext.ts'
+import { childrenOf, type Nursery } from './nursery.ts'
+
+/** What the server is to be made with. */
+export interface Serving {
+  /** For errors that reach nobody else: those of our own making end the server and its nursery. */
+  readonly onConnectionError: ErrorHandler<Transport>
+  /** The same factory, of which it is known what it throws. */
+  guard<T>(factory: () => T): () => T
+  /** That of the server, once it serves. */
+  readonly scope: () => CancelScope
+}
+
+/**
+ * Has `listen` make a server that does not accept yet, and keeps it as a child of the nursery, which ends when the server
+ * is closed and its last connection gone. Cancelled, it stops listening, and aborts all connections.
+ */
+export async function serveIn<S extends Server>(
+  nursery: Nursery,
+  { startServing = true, onConnectionError }: Pick<ListenOptions, 'startServing' | 'onConnectionError'>,
+  listen: (serving: Serving) => Promise<S>,
+): Promise<S> {
+  const children = childrenOf(nursery)
+  children.check('a server')
+  const failed = new Waiter<never>({ scope: UNCANCELLED })
+  const thrown = new Set<unknown>()
+  let scope: CancelScope
+  const server = await listen({
+    onConnectionError: (error, transport) => {
+      const isOurs = thrown.delete(error) || !isFaultOfPeer(error, transport)
+      if (isOurs && onConnectionError === undefined) failed.reject(error)
+      else reportTo(onConnectionError, error, transport)
+    },
+    guard: (factory) => () => {
+      try {
+        return factory()
+      } catch (error) {
+        thrown.add(error)
+        throw error
+      }
+    },
+    scope: () => scope,
+  })
+  try {
+    const task = children.startSoon(() => keep(server, failed, scope), [])
+    scope = task.scope
+  } catch (error) {
+    server.close()
+    throw error
+  }
+  if (startServing) await server.startServing()
+  return server
+}
+
+/** Options by which a server of protocols is made to serve so. */
+export function optionsIn<O extends ListenOptions>(nursery: Nursery, serving: Serving, options: O): O {
+  const { context } = childrenOf(nursery)
+  const layers = context === undefined ? [] : [connectionContext(context, serving.scope)]
+  return {
+    ...options,
+    startServing: false,
+    onConnectionError: serving.onConnectionError,
+    layers: [...layers, ...(options.layers ?? [])],
+  }
+}
+
+/** The task that a server is. */
+async function keep(server: Server, failed: Waiter<never>, scope: CancelScope): Promise<void> {
+  const ended = new Waiter<void>({ scope })
+  void server.waitClosed({ scope: UNCANCELLED }).then(() => ended.resolve())
+  failed.promise.catch((error: unknown) => ended.reject(error))
+  try {
+    await ended.promise
+  } finally {
+    server.close()
+    server.abortClients()
+    await server.waitClosed({ scope: UNCANCELLED })
+  }
+}
+
+/** Whether an error tells of the network, or of bytes that a peer has sent or not taken: the server goes on after it. */
+export function isFaultOfPeer(error: unknown, transport: Transport | undefined): boolean {
+  // Of those that never were a connection: a handshake that has failed, an accept.
+  if (transport === undefined) return true
+  return [ConnectionLostError, IncompleteReadError, FrameError, LimitOverrunError, DecodeError, TimeoutError].some(
+    (kind) => error instanceof kind,
+  )
+}

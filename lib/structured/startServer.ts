@@ -1,0 +1,51 @@
+import type { TcpListenOptions, UnixListenOptions } from '../endpoints/listen.ts'
+import type { Server } from '../endpoints/server.ts'
+import { TimeoutError } from '../errors.ts'
+import { startServer as listenTcp, startUnixServer } from '../streams/open.ts'
+import type { AnyReader, StreamClasses } from '../streams/streamClasses.ts'
+import type { StreamReader } from '../streams/streamReader.ts'
+import type { StreamWriter } from '../streams/streamWriter.ts'
+import { Cancelled } from './errors.ts'
+import { childrenOf, type Nursery } from './nursery.ts'
+import { serveIn } from './serveIn.ts'
+
+export type StreamServeOptions = TcpListenOptions | (UnixListenOptions & { readonly path: string })
+
+/**
+ * Listens, and calls `handler(reader, writer)` as a child of `nursery` for each connection, which is closed when the
+ * handler ends. Resolves with the server, which is a child too, and ends as that of {@link createServer} does.
+ *
+ * What a handler throws ends the nursery, unless there is an `onConnectionError`. A connection that was lost, a stream that
+ * ended too soon, bytes that make no sense and time that ran out are faults of the peer: they end the one connection alone.
+ */
+export function startServer<R extends AnyReader = StreamReader, W extends StreamWriter = StreamWriter>(
+  nursery: Nursery,
+  handler: (reader: R, writer: W) => Promise<unknown>,
+  options: StreamServeOptions & StreamClasses<R, W>,
+): Promise<Server> {
+  return serveIn(nursery, options, ({ onConnectionError }) => {
+    if (typeof handler !== 'function') throw new TypeError('the handler must be an async function')
+    const children = childrenOf(nursery)
+    const serve = async (reader: R, writer: W): Promise<void> => {
+      try {
+        await handler(reader, writer)
+        writer.close()
+      } catch (error) {
+        if (error instanceof TimeoutError) writer.transport.abort()
+        else writer.close()
+        if (error instanceof Cancelled) throw error
+        if (!isCancellation(error)) onConnectionError(error, writer.transport)
+      }
+    }
+    const connected = (reader: R, writer: W): void => void children.startSoon(serve, [reader, writer])
+    const own = { ...options, startServing: false, onConnectionError }
+    if ('path' in own && own.path !== undefined) return startUnixServer<R, W>(connected, own)
+    return listenTcp<R, W>(connected, own as TcpListenOptions & StreamClasses<R, W>)
+  })
+}
+
+/** The way in which a handler was stopped that goes by asyncio's rules, or by a signal. */
+function isCancellation(error: unknown): boolean {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
+  return code === 'ABORT_ERR' || name === 'AbortError'
+}

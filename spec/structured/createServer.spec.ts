@@ -1,0 +1,362 @@
+import { connect, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { FrameTooLargeError, InvalidStateError } from '../../lib/errors.ts'
+import { createConnection } from '../../lib/endpoints/connect.ts'
+import { BufferedProtocol, Protocol } from '../../lib/protocol.ts'
+import { StreamReader } from '../../lib/streams/streamReader.ts'
+import { CancelScope } from '../../lib/structured/cancelScope.ts'
+import { createServer, runServer } from '../../lib/structured/createServer.ts'
+import { currentAsyncLibrary, currentScope } from '../../lib/structured/current.ts'
+import { Event } from '../../lib/structured/event.ts'
+import { Cancelled } from '../../lib/structured/errors.ts'
+import { ExceptionGroup } from '../../lib/structured/exceptionGroup.ts'
+import { openNursery, type Nursery } from '../../lib/structured/nursery.ts'
+import { run } from '../../lib/structured/run.ts'
+import { sleepForever } from '../../lib/structured/sleep.ts'
+import type { Server } from '../../lib/endpoints/server.ts'
+import type { Transport } from '../../lib/transport.ts'
+import { Leftovers } from '../support/leftovers.ts'
+
+const HOST = '127.0.0.1'
+
+/** Says what becomes of it. */
+class Recorder extends Protocol {
+  static made: Recorder[] = []
+  static arrived = new Event()
+  readonly events: unknown[] = []
+  readonly lost = new Event()
+  transport!: Transport
+
+  constructor() {
+    super()
+    Recorder.made.push(this)
+  }
+  override connectionMade(transport: Transport): void {
+    this.transport = transport
+    this.events.push('made')
+    Recorder.arrived.set()
+  }
+  override dataReceived(data: Buffer): void {
+    this.events.push(data.toString())
+    if (data.toString() === 'throw') throw new Error('thrown by the protocol')
+    this.transport.write(data)
+  }
+  override connectionLost(error: Error | null): void {
+    this.events.push(['lost', error?.message ?? null])
+    this.lost.set()
+  }
+}
+
+const client = async (server: Server): Promise<Socket> => {
+  const [socket] = [connect({ port: server.sockets[0]!.port, host: HOST })]
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
+}
+const failing = async (nursery: Promise<unknown>): Promise<ExceptionGroup> => {
+  const error: unknown = await nursery.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toBeInstanceOf(ExceptionGroup)
+  return error as ExceptionGroup
+}
+
+let leftovers: Leftovers
+beforeEach(() => {
+  Recorder.made = []
+  Recorder.arrived = new Event()
+  leftovers = new Leftovers()
+})
+afterEach(() => leftovers.gone())
+
+describe('createServer in a nursery', () => {
+  it('serves until the server is closed and its last connection is gone; then the nursery ends', async () => {
+    let server!: Server
+    await openNursery(async (nursery) => {
+      server = await createServer(nursery, Recorder, { host: HOST })
+      expect(server.isServing()).toBe(true)
+      expect(nursery.childTasks.size).toBe(1)
+      const socket = await client(server)
+      socket.write('hello')
+      expect(String((await once(socket, 'data'))[0])).toBe('hello')
+      server.close()
+      socket.write('more')
+      expect(String((await once(socket, 'data'))[0])).toBe('more')
+      socket.end()
+    })
+    expect(Recorder.made.map(({ events }) => events)).toEqual([['made', 'hello', 'more', ['lost', null]]])
+  })
+
+  it('cancelled, stops listening and aborts connections: connectionLost(null)', async () => {
+    let server!: Server
+    await openNursery(async (nursery) => {
+      server = await createServer(nursery, Recorder, { host: HOST })
+      const sockets = [await client(server), await client(server)]
+      const closed = sockets.map((socket) => once(socket, 'close'))
+      while (Recorder.made.length < 2) await new Promise(setImmediate)
+      nursery.cancelScope.cancel()
+      await Promise.all(closed)
+    })
+    expect(server.isServing()).toBe(false)
+    expect(Recorder.made.map(({ events }) => events)).toEqual(Array(2).fill(['made', ['lost', null]]))
+  })
+
+  it('fails with what a protocol throws, after its connectionLost', async () => {
+    const group = await failing(
+      openNursery(async (nursery) => {
+        const server = await createServer(nursery, Recorder, { host: HOST })
+        const socket = await client(server)
+        socket.write('throw')
+        await sleepForever()
+      }),
+    )
+    expect(group.errors.map(String)).toEqual(['Error: thrown by the protocol'])
+    expect(Recorder.made.map(({ events }) => events)).toEqual([['made', 'throw', ['lost', 'thrown by the protocol']]])
+  })
+
+  it('fails with what a factory throws', async () => {
+    const group = await failing(
+      openNursery(async (nursery) => {
+        const factory = (): Protocol => {
+          throw new Error('no protocol today')
+        }
+        await client(await createServer(nursery, factory, { host: HOST }))
+      }),
+    )
+    expect(group.errors.map(String)).toEqual(['Error: no protocol today'])
+  })
+
+  it('goes on where there is an onConnectionError, which is told', async () => {
+    const told: unknown[] = []
+    await openNursery(async (nursery) => {
+      const onConnectionError = (error: unknown, transport: Transport | undefined): void =>
+        void told.push([String(error), transport === Recorder.made[0]?.transport])
+      const server = await createServer(nursery, Recorder, { host: HOST, onConnectionError })
+      const first = await client(server)
+      first.write('throw')
+      await once(first, 'close')
+      const second = await client(server)
+      second.write('still there')
+      expect(String((await once(second, 'data'))[0])).toBe('still there')
+      second.destroy()
+      server.close()
+    })
+    expect(told).toHaveLength(1)
+    expect(told[0]).toEqual(['Error: thrown by the protocol', expect.any(Boolean)])
+  })
+
+  it('goes on when a peer resets: only connectionLost is told', async () => {
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Recorder, { host: HOST })
+      const socket = await client(server)
+      await Recorder.arrived.wait()
+      socket.resetAndDestroy()
+      await Recorder.made[0]!.lost.wait()
+      const second = await client(server)
+      second.write('still there')
+      expect(String((await once(second, 'data'))[0])).toBe('still there')
+      second.destroy()
+      server.close()
+    })
+    expect(Recorder.made[0]!.events[1]).toEqual(['lost', expect.stringContaining('ECONNRESET')])
+  })
+
+  it('goes on when a peer sends what makes no sense', async () => {
+    const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
+    class Strict extends Recorder {
+      override dataReceived(): void {
+        throw new FrameTooLargeError(100, 10)
+      }
+    }
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Strict, { host: HOST })
+      const socket = await client(server)
+      socket.write('x')
+      await once(socket, 'close')
+      expect(server.isServing()).toBe(true)
+      server.close()
+    })
+    expect(printed.mock.calls.flat().join(' ')).toContain('FRAME_TOO_LARGE')
+    printed.mockRestore()
+  })
+
+  it('rejects where it cannot listen, and leaves the nursery usable', async () => {
+    const ran = await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Recorder, { host: HOST })
+      const again = createServer(nursery, Recorder, { host: HOST, port: server.sockets[0]!.port })
+      await expect(again).rejects.toMatchObject({ code: 'EADDRINUSE' })
+      server.close()
+      return nursery.startSoon(async () => 'yes').outcome()
+    })
+    expect(ran).toEqual({ ok: true, value: 'yes' })
+  })
+
+  it('is refused by a nursery that is closed, and by a cancelled scope, and does not listen then', async () => {
+    let closed!: Nursery
+    await openNursery(async (nursery) => void (closed = nursery))
+    await expect(createServer(closed, Recorder, { host: HOST })).rejects.toThrow(InvalidStateError)
+    const scope = new CancelScope()
+    await scope.run(async () => {
+      await openNursery(async (nursery) => {
+        scope.cancel()
+        await createServer(nursery, Recorder, { host: HOST })
+      })
+    })
+    expect(scope.cancelledCaught).toBe(true)
+  })
+
+  it('calls a protocol in the flavour of asyncio, in a scope of its connection, whatever the callback', async () => {
+    const seen: unknown[] = []
+    const scopes = new Set<unknown>()
+    const note = (name: string): void => {
+      seen.push([name, currentAsyncLibrary()])
+      scopes.add(currentScope())
+    }
+    class Curious extends Recorder {
+      override connectionMade(transport: Transport): void {
+        note('made')
+        transport.setWriteBufferLimits({ high: 0 })
+        super.connectionMade(transport)
+      }
+      override dataReceived(data: Buffer): void {
+        note('data')
+        super.dataReceived(data)
+        this.transport.write(Buffer.alloc(16_000_000))
+      }
+      override pauseWriting(): void {
+        note('pause')
+      }
+      override resumeWriting(): void {
+        note('resume')
+      }
+      override eofReceived(): void {
+        note('eof')
+      }
+      override connectionLost(error: Error | null): void {
+        note('lost')
+        super.connectionLost(error)
+      }
+    }
+    let outer: CancelScope | undefined
+    await openNursery(async (nursery) => {
+      outer = currentScope()
+      const server = await createServer(nursery, Curious, { host: HOST })
+      const socket = await client(server)
+      socket.write('hello')
+      let received = 0
+      for await (const chunk of socket) {
+        received += (chunk as Buffer).length
+        if (received === 16_000_005) break
+      }
+      server.close()
+    })
+    const order = ['made', 'data', 'pause', 'resume', 'eof', 'lost']
+    expect(seen).toEqual(order.map((name) => [name, 'asyncio']))
+    expect(scopes.size).toBe(1)
+    expect([...scopes]).not.toContain(outer)
+  })
+
+  it('calls a buffered protocol there, too', async () => {
+    const seen: string[] = []
+    class Buffered extends BufferedProtocol {
+      readonly #memory = Buffer.alloc(100)
+      #transport!: Transport
+      override connectionMade(transport: Transport): void {
+        this.#transport = transport
+      }
+      override getBuffer(): Uint8Array {
+        seen.push(`get ${currentAsyncLibrary()}`)
+        return this.#memory
+      }
+      override bufferUpdated(n: number): void {
+        seen.push(`updated ${currentAsyncLibrary()}`)
+        this.#transport.write(Buffer.from(this.#memory.subarray(0, n)))
+      }
+    }
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Buffered, { host: HOST })
+      const socket = await client(server)
+      socket.write('hello')
+      expect(String((await once(socket, 'data'))[0])).toBe('hello')
+      socket.end()
+      server.close()
+    })
+    expect(new Set(seen)).toEqual(new Set(['get asyncio', 'updated asyncio']))
+  })
+
+  it('cancels what a callback has begun and left to itself with the nursery, and not with the connection', async () => {
+    const ended = new Event()
+    const scope = new CancelScope()
+    let reason: unknown
+    class Waiting extends Recorder {
+      override connectionMade(transport: Transport): void {
+        super.connectionMade(transport)
+        void new StreamReader().readExactly(8).catch((error: unknown) => {
+          reason = error
+          ended.set()
+        })
+      }
+    }
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Waiting, { host: HOST })
+      const socket = await client(server)
+      socket.end()
+      await once(socket, 'close')
+      await Recorder.made[0]!.lost.wait()
+      expect(reason).toBeUndefined()
+      nursery.cancelScope.cancel('over')
+      await ended.wait({ scope })
+    })
+    expect(reason).toBeInstanceOf(Cancelled)
+  })
+
+  it('lets a protocol be replaced, and be asked for', async () => {
+    await openNursery(async (nursery) => {
+      const flavours: string[] = []
+      const second: Partial<Protocol> = { dataReceived: () => void flavours.push(currentAsyncLibrary()) }
+      class First extends Recorder {
+        override dataReceived(): void {
+          expect(this.transport.getProtocol()).toBe(this)
+          this.transport.setProtocol(second)
+          expect(this.transport.getProtocol()).toBe(second)
+          this.transport.write('changed')
+        }
+      }
+      const server = await createServer(nursery, First, { host: HOST })
+      const socket = await client(server)
+      socket.write('1')
+      await once(socket, 'data')
+      socket.end('2')
+      await once(socket, 'close')
+      server.close()
+      expect(flavours).toEqual(['asyncio'])
+    })
+  })
+})
+
+describe('runServer', () => {
+  it('serves in a nursery of its own, and tells the server by start()', async () => {
+    await run(async () => {
+      await openNursery(async (nursery) => {
+        const server = await nursery.start<Server>(runServer, Recorder, { host: HOST, port: 0 })
+        const [transport, protocol] = await createConnection(Recorder, { port: server.sockets[0]!.port, host: HOST })
+        transport.close()
+        await protocol.lost.wait()
+        nursery.cancelScope.cancel()
+      })
+    })
+    expect(Recorder.made).toHaveLength(2)
+  })
+
+  it('rejects where it cannot listen', async () => {
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Recorder, { host: HOST })
+      const { port } = server.sockets[0]!
+      await expect(runServer(Recorder, { host: HOST, port })).rejects.toMatchObject({
+        errors: [expect.objectContaining({ code: 'EADDRINUSE' })],
+      })
+      server.close()
+    })
+  })
+})
