@@ -459,6 +459,26 @@ describe('aioAsTrio', () => {
       })
     })
 
+    it('also where that is no generator, which would end by itself', async () => {
+      await openLoop(async () => {
+        const log: string[] = []
+        const source: AsyncIterable<number> = {
+          [Symbol.asyncIterator]: () => ({
+            next: async () => sleepForever(),
+            return: async () => {
+              await sleep(1)
+              log.push(`returned in ${currentAsyncLibrary()}`)
+              return { done: true, value: undefined }
+            },
+          }),
+        }
+        await moveOnAfter(2, async () => {
+          for await (const _ of aioAsTrio(source));
+        })
+        expect(log).toEqual(['returned in asyncio'])
+      })
+    })
+
     it('one that does not hear can be left, and closes when it goes on (trio-asyncio #19)', async () => {
       await openLoop(async () => {
         const { promise, resolve } = pending()
