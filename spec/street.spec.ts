@@ -38,7 +38,7 @@ const nodeRooms = new Set([
   'cli',
 ])
 // Folders and files of other rooms that may, too.
-const nodePlaces = ['streams/interop/', 'structured/trioExecutor', 'structured/runProcess']
+const nodePlaces = ['streams/interop/']
 const mayUseNode = (file: string): boolean =>
   nodeRooms.has(roomOf(file)) || nodePlaces.some((place) => file.startsWith(place))
 

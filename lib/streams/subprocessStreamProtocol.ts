@@ -1,7 +1,7 @@
 /** Between a child process and its streams: each pipe has a `StreamReaderProtocol`, as a connection has. */
 import { SubprocessProtocol } from '../protocol.ts'
 import type { SubprocessTransport, Transport } from '../transport.ts'
-import { abortedOnEntry, DONE, rejected, WaitList, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, DONE, rejected, UNCANCELLED, WaitList, type WaitOptions } from '../wait.ts'
 import { streamFactories, type AnyReader, type StreamClasses } from './streamClasses.ts'
 import type { StreamReaderProtocol } from './streamReaderProtocol.ts'
 import type { StreamWriter } from './streamWriter.ts'
@@ -80,8 +80,8 @@ export class SubprocessStreamProtocol<R extends AnyReader, W extends StreamWrite
     return this.#exitWaiters.wait(options, () => `wait for ${this.#transport!.getExtraInfo('name')}`)
   }
 
-  /** Resolves when the child has exited and its pipes are closed. */
+  /** Resolves when the child has exited and its pipes are closed. Nothing cancels it: it is what disposal waits for. */
   waitClosed(): Promise<void> {
-    return this.#lost ? DONE : this.#closedWaiters.wait(undefined, () => 'waitClosed')
+    return this.#lost ? DONE : this.#closedWaiters.wait({ scope: UNCANCELLED }, () => 'waitClosed')
   }
 }

@@ -1,5 +1,6 @@
 import { InvalidStateError } from '../errors.ts'
-import { abortedOnEntry, DONE, rejected, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, DONE, rejected } from '../wait.ts'
+import type { CheckpointOptions } from './checkpoint.ts'
 import { WouldBlock } from './errors.ts'
 import { Parked, ParkedQueue } from './parkedQueue.ts'
 
@@ -56,7 +57,7 @@ export class CapacityLimiter {
    * Resolves with a token borrowed, first come, first served. A checkpoint, also if there is one at once: rejects with
    * the reason if the scope or the signal is cancelled, and nothing is borrowed then.
    */
-  acquire(options?: Pick<WaitOptions, 'scope' | 'signal'>): Promise<void> {
+  acquire(options?: CheckpointOptions): Promise<void> {
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return rejected(aborted.reason)
     if (this.#borrowed >= this.#total) return this.#waiting.park(new Parked<void>(options, () => 'acquire'))

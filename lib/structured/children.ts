@@ -115,9 +115,9 @@ export class Children {
   /** Has `finish` called, as one more child, when all others have ended. Returns what takes that back. */
   atEnd(finish: () => Promise<void>): () => void {
     this.check('this')
-    this.#finishers ??= new Set()
-    this.#finishers.add(finish)
-    return () => this.#finishers!.delete(finish)
+    const finishers = (this.#finishers ??= new Set())
+    finishers.add(finish)
+    return () => finishers.delete(finish)
   }
 
   bodyFailed(error: unknown): void {

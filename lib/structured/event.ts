@@ -1,4 +1,5 @@
-import { abortedOnEntry, DONE, rejected, WaitList, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, DONE, rejected, WaitList } from '../wait.ts'
+import type { CheckpointOptions } from './checkpoint.ts'
 
 /**
  * Something that happens once, and that any number of tasks may wait for. It cannot be taken back: make another one.
@@ -23,7 +24,7 @@ export class Event {
    * Resolves when the event is set. A checkpoint, also if that is so already: rejects with the reason if the scope or
    * the signal is cancelled.
    */
-  wait(options?: Pick<WaitOptions, 'scope' | 'signal'>): Promise<void> {
+  wait(options?: CheckpointOptions): Promise<void> {
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return rejected(aborted.reason)
     return this.#isSet ? DONE : this.#waits.wait(options, () => 'wait for an Event')

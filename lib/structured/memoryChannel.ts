@@ -1,9 +1,8 @@
-import { abortedOnEntry, DONE, rejected, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, DONE, rejected } from '../wait.ts'
+import type { CheckpointOptions } from './checkpoint.ts'
 import { BrokenResourceError, ClosedResourceError, EndOfChannel, WouldBlock } from './errors.ts'
 import { Fifo } from './fifo.ts'
 import { Parked, ParkedQueue } from './parkedQueue.ts'
-
-type Options = Pick<WaitOptions, 'scope' | 'signal'> | undefined
 
 /** What is going on in a channel. (trio: `MemoryChannelStatistics`.) */
 export interface MemoryChannelStatistics {
@@ -91,7 +90,7 @@ class Sending<T> extends Parked<void> {
   readonly end: MemorySendChannel<T>
   readonly value: T
 
-  constructor(end: MemorySendChannel<T>, value: T, options: Options) {
+  constructor(end: MemorySendChannel<T>, value: T, options: CheckpointOptions | undefined) {
     super(options, () => 'send')
     this.end = end
     this.value = value
@@ -103,7 +102,7 @@ class Receiving<T> extends Parked<T | IteratorResult<T, undefined>> {
   readonly end: MemoryReceiveChannel<T>
   readonly #iterates: boolean
 
-  constructor(end: MemoryReceiveChannel<T>, iterates: boolean, options: Options) {
+  constructor(end: MemoryReceiveChannel<T>, iterates: boolean, options: CheckpointOptions | undefined) {
     super(options, () => 'receive')
     this.end = end
     this.#iterates = iterates
@@ -148,7 +147,7 @@ export class MemorySendChannel<T> implements Disposable, AsyncDisposable {
    * receiver any more, and with {@link ClosedResourceError} if this end is closed; also if that comes while it waits. In
    * each case nothing was sent.
    */
-  send(value: T, options?: Options): Promise<void> {
+  send(value: T, options?: CheckpointOptions): Promise<void> {
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return rejected(aborted.reason)
     const refused = this.#refusal('send')
@@ -226,11 +225,11 @@ export class MemoryReceiveChannel<T> implements AsyncIterable<T, undefined>, Dis
    * if the senders are all closed and nothing is left; with {@link ClosedResourceError} if this end is closed, also if
    * that comes while it waits.
    */
-  receive(options?: Options): Promise<T> {
+  receive(options?: CheckpointOptions): Promise<T> {
     return this.#receive(false, options) as Promise<T>
   }
 
-  #receive(iterates: boolean, options: Options): Promise<T | IteratorResult<T, undefined>> {
+  #receive(iterates: boolean, options: CheckpointOptions | undefined): Promise<T | IteratorResult<T, undefined>> {
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return rejected(aborted.reason)
     if (this.#closed) return rejected(closed('receive'))

@@ -2,7 +2,7 @@ import { linkSync } from 'node:fs'
 import * as net from 'node:net'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import { listenFds } from '../../lib/endpoints/listenFds.ts'
-import { netDefer, netDial, netError, NetRecorder, netUnixPath } from '../support/netTools.ts'
+import { netDefer, netDial, netError, NetRecorder, netStop, netUnixPath, netUntil } from '../support/netTools.ts'
 import { spawnWith } from '../support/inheriting.ts'
 
 const HOST = '127.0.0.1'
@@ -96,17 +96,26 @@ describe('reusePort', () => {
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
   const has = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 
-  it('lets two servers share a port, or says what it needs', async () => {
-    const listen = (port: number) => createServer(NetRecorder, { host: HOST, port, reusePort: true })
-    const outcome = await listen(0).then(
-      async (server) => {
-        const second = await listen(server.sockets[0]!.port)
-        second.close()
-        server.close()
-        return 'shared'
+  it('divides the connections to a port among the servers that share it, or says what it needs', async () => {
+    const made = [0, 0]
+    const listen = (i: 0 | 1, port: number) =>
+      createServer(() => (made[i]!++, new NetRecorder()), { host: HOST, port, reusePort: true })
+    const outcome = await listen(0, 0).then(
+      async (first) => {
+        netStop(first)
+        const { port } = first.sockets[0]!
+        netStop(await listen(1, port))
+        const peers = await Promise.all(Array.from({ length: 64 }, () => netDial({ port })))
+        await netUntil(() => made[0]! + made[1]! === 64)
+        peers.forEach((peer) => peer.socket.destroy())
+        // Where it falls to one of them alone the system has not divided them: the chance of that is 2 to the -63.
+        expect(made).not.toContain(0)
+        const unshared = await netError<NodeJS.ErrnoException>(createServer(NetRecorder, { host: HOST, port }))
+        return `divided, ${unshared.code} without`
       },
       (error: Error) => error.message,
     )
-    expect(outcome).toBe(has ? 'shared' : `reusePort needs Node 22.12 or later, this is ${process.version}`)
+    const needs = `reusePort needs Node 22.12 or later, this is ${process.version}`
+    expect(outcome).toBe(has ? 'divided, EADDRINUSE without' : needs)
   })
 })

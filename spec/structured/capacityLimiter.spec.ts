@@ -4,6 +4,7 @@ import { CapacityLimiter } from '../../lib/structured/capacityLimiter.ts'
 import { WouldBlock } from '../../lib/structured/errors.ts'
 import { nextTurn } from '../../lib/wait.ts'
 import { signalScope } from '../support/signalScope.ts'
+import { thrownBy } from '../support/thrown.ts'
 
 const counts = (limiter: CapacityLimiter): number[] => [
   limiter.totalTokens,
@@ -149,11 +150,8 @@ describe('CapacityLimiter', () => {
             limiter.acquire({ signal: controller.signal }).then(set('has it'), set('cancelled'))
             expected.push('waits')
           } else if (each === 'release') {
-            if (borrowed === 0) expect(() => limiter.release()).toThrow(InvalidStateError)
-            else {
-              limiter.release()
-              borrowed--
-            }
+            expect(thrownBy(() => limiter.release())?.constructor).toBe(borrowed === 0 ? InvalidStateError : undefined)
+            borrowed = Math.max(0, borrowed - 1)
           } else if ('total' in each) {
             limiter.totalTokens = total = each.total
           } else {

@@ -6,6 +6,7 @@ import { ConnectionLostError, InvalidStateError, TimeoutError } from '../../lib/
 import type { Transport } from '../../lib/transport.ts'
 import { ReconnectingClient } from '../../lib/endpoints/reconnectingClient.ts'
 import { openConnection, startServer } from '../../lib/streams/open.ts'
+import { runProcess } from '../../lib/structured/runProcess.ts'
 import type { AnyProtocol } from '../../lib/protocol.ts'
 import { idleEvents } from '../../lib/layers/idleEvents.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
@@ -225,6 +226,23 @@ describe('FakeClock', () => {
         await advance()
         await closed
         expect(made.log).toEqual(['made', 'lost'])
+      },
+      async 'graceMs of runProcess'(advance) {
+        const { address, accepted } = await netListen()
+        const { port } = address as { port: number }
+        const stubborn = `
+          const socket = require('node:net').connect(${port}, '${HOST}', () => socket.write('ready;'))
+          process.on('SIGTERM', () => socket.write('asked;'))
+        `
+        const controller = new AbortController()
+        const options = { graceMs: HOUR, signal: controller.signal }
+        const running = runProcess([process.execPath, '-e', stubborn], options)
+        const child = await accepted()
+        await child.until(() => child.size >= 'ready;'.length)
+        controller.abort(new Error('enough'))
+        await child.until(() => child.size >= 'ready;asked;'.length)
+        await advance()
+        await expect(running).rejects.toThrow('enough')
       },
       async 'tlsHandshakeTimeoutMs of a server'(advance) {
         const reported = netPromise<unknown>()
