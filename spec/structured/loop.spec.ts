@@ -219,6 +219,20 @@ describe('Loop', () => {
       }
     })
 
+    it('a future that a callback returns is not its error', async () => {
+      const value = await openLoop(async (loop) => {
+        const future = loop.createFuture()
+        loop.callSoon(() => future)
+        await loop.synchronize()
+        future.cancel()
+        loop.callSoon(() => loop.aioTask(sleepForever).cancel())
+        loop.callSoon(() => loop.trioAsFuture(boom))
+        await sleep(5)
+        return 'end'
+      })
+      expect(value).toBe('end')
+    })
+
     it('go to the exception handler if there is one, and the loop goes on', async () => {
       const told: [boolean, ExceptionContext][] = []
       const value = await openLoop(async (loop) => {
