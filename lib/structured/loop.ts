@@ -15,6 +15,7 @@ import { childrenOf, type Nursery } from './nursery.ts'
 import { SignalHandlers } from './signalHandlers.ts'
 import { checkStream, StreamWatchers, type WatchedReadable, type WatchedWritable } from './streamWatchers.ts'
 import { beginTask, Task } from './task.ts'
+import { defaultExecutor, TrioExecutor, type ExportedFunction } from './trioExecutor.ts'
 import { TrioTask } from './trioTask.ts'
 
 export interface CreateTaskOptions {
@@ -130,6 +131,25 @@ export class Loop {
     this.#check('runTrioTask', fn)
     const child = this.#children.startSoon(fn, args, this.#context)
     return new ChildHandle(() => child.cancel())
+  }
+
+  /**
+   * Calls `fn(...args)` in a thread of the executor, `null` for the default one: see `TrioExecutor.run`. Cancelling the future
+   * takes back a call that waits for a thread; one that runs comes to its end, and has its outcome. Throws a TypeError for
+   * another kind of executor, and {@link InvalidStateError} for one that was shut down. (asyncio: `run_in_executor`.)
+   */
+  runInExecutor<A extends unknown[], T>(
+    executor: TrioExecutor | null,
+    fn: ((...args: A) => T) | ExportedFunction,
+    ...args: A
+  ): Future<Awaited<T>> {
+    this.#checkRunning('runInExecutor')
+    if (typeof fn !== 'object' || fn === null) checkFunction('runInExecutor', fn)
+    const chosen = executor ?? defaultExecutor()
+    if (!(chosen instanceof TrioExecutor)) throw new TypeError('runInExecutor() takes a TrioExecutor, or null')
+    if (chosen.closed) throw new InvalidStateError('runInExecutor() with an executor that was shut down')
+    const call = (): Promise<Awaited<T>> => chosen.run(fn as (...args: A) => T, args)
+    return new TrioTask(this.#children, this.#context, named(fn, call), { loop: this })
   }
 
   // --- callbacks

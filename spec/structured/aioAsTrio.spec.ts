@@ -10,7 +10,6 @@ import { currentAsyncLibrary, currentLoop, currentScope, currentTask } from '../
 import { Cancelled } from '../../lib/structured/errors.ts'
 import { Event } from '../../lib/structured/event.ts'
 import type { Loop } from '../../lib/structured/loop.ts'
-import { moveOnAfter } from '../../lib/structured/moveOn.ts'
 import { openLoop } from '../../lib/structured/openLoop.ts'
 import { sleep, sleepForever } from '../../lib/structured/sleep.ts'
 import { nextTurn } from '../../lib/wait.ts'
@@ -22,6 +21,15 @@ function pending<T = void>(): { promise: Promise<T>; resolve: (value: T) => void
   let [resolve, reject]: [(value: T) => void, (error: unknown) => void] = [() => {}, () => {}]
   const promise = new Promise<T>((yes, no) => ([resolve, reject] = [yes, no]))
   return { promise, resolve, reject }
+}
+
+/** Begins `fn`, and cancels it a turn later. */
+async function cancelSoon<T>(fn: () => Promise<T>): Promise<T | undefined> {
+  return new CancelScope().run(async (scope) => {
+    const call = fn()
+    setImmediate(() => scope.cancel())
+    return call
+  })
 }
 
 describe('aioAsTrio', () => {
@@ -84,7 +92,7 @@ describe('aioAsTrio', () => {
     it('may return a future, which its cancel reaches', async () => {
       await openLoop(async (loop) => {
         const future = loop.createFuture()
-        await moveOnAfter(2, async () => {
+        await cancelSoon(async () => {
           await aioAsTrio(() => future)()
         })
         expect(future.cancelled()).toBe(true)
@@ -160,7 +168,7 @@ describe('aioAsTrio', () => {
           { injectSignal: true },
         )
         const emitter = new EventEmitter()
-        await moveOnAfter(2, async () => timeout(60_000, undefined))
+        await cancelSoon(async () => timeout(60_000, undefined))
         await scope.run(async () => {
           const call = events(emitter, 'never')
           scope.cancel()
@@ -198,7 +206,7 @@ describe('aioAsTrio', () => {
       await openLoop(async (loop) => {
         const abandoned: unknown[] = []
         loop.onAbandoned = (error) => abandoned.push(error)
-        const done = await moveOnAfter(2, async () => {
+        const done = await cancelSoon(async () => {
           await aioAsTrio(async () => {
             await promise
             ended = true
@@ -219,13 +227,13 @@ describe('aioAsTrio', () => {
       await openLoop(async (loop) => {
         const abandoned: unknown[] = []
         loop.onAbandoned = (error) => abandoned.push(error)
-        await moveOnAfter(2, async () => aioAsTrio(async () => promise)())
-        await moveOnAfter(2, async () => aioAsTrio(promise))
+        await cancelSoon(async () => aioAsTrio(async () => promise)())
+        await cancelSoon(async () => aioAsTrio(promise))
         reject(late)
         await nextTurn()
         expect(abandoned).toEqual([late, late])
         loop.onAbandoned = null
-        await moveOnAfter(2, async () => aioAsTrio(async () => second.promise)())
+        await cancelSoon(async () => aioAsTrio(async () => second.promise)())
         second.reject(late)
         await nextTurn()
         expect(abandoned.length).toBe(2)
@@ -237,7 +245,7 @@ describe('aioAsTrio', () => {
       await openLoop(async (loop) => {
         const log: unknown[] = []
         loop.onAbandoned = (error) => log.push(error)
-        await moveOnAfter(2, async () =>
+        await cancelSoon(async () =>
           aioAsTrio(async () => {
             await promise
             try {
@@ -291,7 +299,7 @@ describe('aioAsTrio', () => {
         loop.onAbandoned = () => {
           throw new Error('own')
         }
-        await moveOnAfter(1, async () => aioAsTrio(promise))
+        await cancelSoon(async () => aioAsTrio(promise))
         reject(new Error('late'))
         await nextTurn()
       })
@@ -301,7 +309,7 @@ describe('aioAsTrio', () => {
     it('one that asks for its signal is waited for', async () => {
       await openLoop(async () => {
         const log: string[] = []
-        await moveOnAfter(2, async () => {
+        await cancelSoon(async () => {
           await aioAsTrio(async () => {
             const { signal } = currentTask()!
             await new Promise<void>((resolve) =>
@@ -451,11 +459,31 @@ describe('aioAsTrio', () => {
     it('and a cancel while it waits, of a source that hears of it', async () => {
       await openLoop(async () => {
         const { log, source } = watched(sleepForever)
-        const done = await moveOnAfter(2, async () => {
+        const done = await cancelSoon(async () => {
           for await (const _ of aioAsTrio(source));
           return true
         })
         expect([done, log]).toEqual([undefined, ['closing in asyncio', 'closed']])
+      })
+    })
+
+    it('also where that is no generator, which would end by itself', async () => {
+      await openLoop(async () => {
+        const log: string[] = []
+        const source: AsyncIterable<number> = {
+          [Symbol.asyncIterator]: () => ({
+            next: async () => sleepForever(),
+            return: async () => {
+              await sleep(1)
+              log.push(`returned in ${currentAsyncLibrary()}`)
+              return { done: true, value: undefined }
+            },
+          }),
+        }
+        await cancelSoon(async () => {
+          for await (const _ of aioAsTrio(source));
+        })
+        expect(log).toEqual(['returned in asyncio'])
       })
     })
 
@@ -464,7 +492,7 @@ describe('aioAsTrio', () => {
         const { promise, resolve } = pending()
         const { log, source } = watched(async () => promise)
         const iteration = aioAsTrio(source)
-        const done = await moveOnAfter(2, async () => {
+        const done = await cancelSoon(async () => {
           for await (const _ of iteration);
           return true
         })
@@ -488,7 +516,7 @@ describe('aioAsTrio', () => {
         const emitter = new EventEmitter()
         const seen: unknown[] = []
         setImmediate(() => emitter.emit('ping', 1))
-        await moveOnAfter(10, async () => {
+        await cancelSoon(async () => {
           for await (const [n] of aioAsTrio(on(emitter, 'ping') as AsyncIterable<[number]>)) seen.push(n)
         })
         expect([seen, emitter.listenerCount('ping')]).toEqual([[1], 0])
@@ -634,7 +662,7 @@ describe('aioAsTrio', () => {
     it('what is abandoned does not hold it up', async () => {
       await openLoop(async (outer) => {
         await openLoop(async () => {
-          await moveOnAfter(1, async () => aioAsTrio(async () => never, { loop: outer })())
+          await cancelSoon(async () => aioAsTrio(async () => never, { loop: outer })())
         })
       })
     })

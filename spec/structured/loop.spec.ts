@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import { PassThrough, Writable } from 'node:stream'
-import { InvalidStateError } from '../../lib/errors.ts'
+import { CancelledError, InvalidStateError } from '../../lib/errors.ts'
 import { currentAsyncLibrary, currentLoop, currentScope, currentTask } from '../../lib/structured/current.ts'
 import { ExceptionGroup } from '../../lib/structured/exceptionGroup.ts'
 import { Loop } from '../../lib/structured/loop.ts'
@@ -10,7 +10,9 @@ import type { ExceptionContext } from '../../lib/structured/loopErrors.ts'
 import { openNursery } from '../../lib/structured/nursery.ts'
 import { openLoop } from '../../lib/structured/openLoop.ts'
 import { sleep, sleepForever } from '../../lib/structured/sleep.ts'
+import type { Future } from '../../lib/structured/future.ts'
 import type { Task } from '../../lib/structured/task.ts'
+import { TrioExecutor } from '../../lib/structured/trioExecutor.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { nextTurn } from '../../lib/wait.ts'
 import { runModule } from '../support/builtPackage.ts'
@@ -217,6 +219,20 @@ describe('Loop', () => {
       }
     })
 
+    it('a future that a callback returns is not its error', async () => {
+      const value = await openLoop(async (loop) => {
+        const future = loop.createFuture()
+        loop.callSoon(() => future)
+        await loop.synchronize()
+        future.cancel()
+        loop.callSoon(() => loop.aioTask(sleepForever).cancel())
+        loop.callSoon(() => loop.trioAsFuture(boom))
+        await sleep(5)
+        return 'end'
+      })
+      expect(value).toBe('end')
+    })
+
     it('go to the exception handler if there is one, and the loop goes on', async () => {
       const told: [boolean, ExceptionContext][] = []
       const value = await openLoop(async (loop) => {
@@ -235,10 +251,11 @@ describe('Loop', () => {
         return 'end'
       })
       expect(value).toBe('end')
-      expect(told.map(([same, { message, exception }]) => [same, message, (exception as Error).message])).toEqual([
-        [true, 'a callback has failed', 'when done'],
-        [true, expect.stringContaining('mine has failed'), 'boom'],
-        [true, 'a callback has failed', 'late'],
+      const lines = told.map(([same, { message, exception }]) => `${same} ${message}: ${(exception as Error).message}`)
+      expect(lines.sort()).toEqual([
+        'true a callback has failed: late',
+        'true a callback has failed: when done',
+        'true mine has failed, and nobody has looked at its error: boom',
       ])
     })
 
@@ -432,6 +449,55 @@ describe('Loop', () => {
         await nextTurn()
         expect([handle.cancelled(), ended]).toEqual([true, true])
       })
+    })
+  })
+
+  describe('runInExecutor', () => {
+    it('calls in a thread, of the default executor or of a given one', async () => {
+      await using executor = new TrioExecutor({ maxWorkers: 1 })
+      await openLoop(async (loop) => {
+        const future: Future<number> = loop.runInExecutor(null, (a: number, b: number) => a + b, 1, 2)
+        expect(await future).toBe(3)
+        expect(await loop.runInExecutor(executor, async (word: string) => word.length, 'four')).toBe(4)
+        const failing = loop.runInExecutor(executor, () => {
+          throw new RangeError('in a thread')
+        })
+        await expect(failing.then()).rejects.toThrow('in a thread')
+        expect(await loop.runInExecutor(executor, { module: 'node:path', name: 'basename' }, '/a/b')).toBe('b')
+      })
+    })
+
+    it('a cancel takes back what waits; what runs comes to its end, which the loop waits for', async () => {
+      await using executor = new TrioExecutor({ maxWorkers: 1 })
+      const futures = await openLoop(async (loop) => {
+        const slow = (ms: number): string => {
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+          return 'ran'
+        }
+        const runs = loop.runInExecutor(executor, slow, 50)
+        const waits = loop.runInExecutor(executor, slow, 50)
+        await nextTurn()
+        runs.cancel()
+        waits.cancel()
+        await expect(waits.then()).rejects.toThrow(CancelledError)
+        expect(runs.done()).toBe(false)
+        return { runs }
+      })
+      expect(futures.runs.result()).toBe('ran')
+    })
+
+    it('tells of misuse at once', async () => {
+      const executor = new TrioExecutor()
+      await executor.shutdown()
+      let closed!: Loop
+      await openLoop(async (loop) => {
+        closed = loop
+        expect(() => loop.runInExecutor(executor, () => 1)).toThrow(InvalidStateError)
+        expect(() => loop.runInExecutor({} as never, () => 1)).toThrow(TypeError)
+        expect(() => loop.runInExecutor(null, 7 as never)).toThrow(TypeError)
+        await expect(loop.runInExecutor(null, {} as never).then()).rejects.toThrow(TypeError)
+      })
+      expect(() => closed.runInExecutor(null, () => 1)).toThrow(InvalidStateError)
     })
   })
 

@@ -14,6 +14,7 @@ import { runTrio } from '../../lib/structured/runTrio.ts'
 import { sleep, sleepForever } from '../../lib/structured/sleep.ts'
 import { TooSlowError } from '../../lib/structured/errors.ts'
 import { trioAsAio } from '../../lib/structured/trioAsAio.ts'
+import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { nextTurn } from '../../lib/wait.ts'
 import { Leftovers } from '../support/leftovers.ts'
 
@@ -210,11 +211,14 @@ describe('openLoop', () => {
           throw error
         }
       })
+      using clock = new FakeClock()
       const block = failAfter(5, async () => {
         await openLoop(async () => sleeper(60_000))
         log.push('not here')
       })
-      await expect(block).rejects.toThrow(TooSlowError)
+      const failed = expect(block).rejects.toThrow(TooSlowError)
+      await clock.advance(5)
+      await failed
       expect(log).toEqual(['CancelledError'])
     })
 
@@ -253,8 +257,9 @@ describe('openLoop', () => {
 
     it('#115: cancelled while trio tasks wait for asyncio as they unwind: no deadlock', async () => {
       const log: unknown[] = []
-      await moveOnAfter(5, async () =>
+      await new CancelScope().run(async (scope) =>
         openLoop(async (loop) => {
+          setImmediate(() => scope.cancel())
           runTrio(async () => {
             try {
               await sleepForever()
@@ -282,8 +287,9 @@ describe('openLoop', () => {
 
   it('a cancel from outside comes out as Cancelled, and is that of the scope there', async () => {
     const log: unknown[] = []
-    const value = await moveOnAfter(5, async (scope) => {
+    const value = await new CancelScope().run(async (scope) => {
       await openLoop(async (loop) => {
+        setImmediate(() => scope.cancel())
         void loop.aioTask(() => loop.createFuture())
         await sleepForever()
       }).catch((error: unknown) => {
