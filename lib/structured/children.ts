@@ -46,8 +46,8 @@ export class Children {
   /** Opens the scope. */
   constructor(scope: CancelScope, strict: boolean | undefined, bareBody: boolean) {
     this.scope = scope
-    this.context = openScope(scope, strict)
-    this.#raising = { strict: strict ?? (this.context ?? currentContext())?.strict ?? true, bareBody }
+    this.context = openScope(scope)
+    this.#raising = { strict: strict ?? currentContext()?.strict ?? true, bareBody }
   }
 
   get closed(): boolean {
