@@ -141,16 +141,7 @@ class Driver {
     } else if (op.op === 'start') {
       const nursery = this.#nurseries[op.nursery % this.#nurseries.length]
       if (nursery?.closed !== false) return
-      await nursery.start(async ({ taskStatus }: { taskStatus: TaskStatus }) => {
-        await this.#pause(op.pauses[0])
-        await this.#exec(op.before, taskStatus.scope)
-        if (op.after === undefined) return
-        taskStatus.started()
-        await this.#pause(op.pauses[2])
-        await this.#exec(op.after, taskStatus.scope)
-      })
-      this.#log(op, 'has started')
-      await this.#pause(op.pauses[1])
+      await this.#start(op, nursery)
     } else if (op.op === 'try') {
       await this.#try(op, scope)
     } else this.#act(op)
@@ -209,6 +200,23 @@ class Driver {
     void handle.outcome({ scope: UNCANCELLED as CancelScope }).then((outcome) => {
       this.run.tasks[index] = outcome.ok ? 'done' : told(outcome.error)
     })
+  }
+
+  async #start(op: Op & { op: 'start' }, nursery: Nursery): Promise<void> {
+    const child = async ({ taskStatus }: { taskStatus: TaskStatus }): Promise<void> => {
+      await this.#pause(op.pauses[0])
+      await this.#exec(op.before, taskStatus.scope)
+      if (op.after === undefined) return
+      taskStatus.started()
+      await this.#pause(op.pauses[2])
+      await this.#exec(op.after, taskStatus.scope)
+    }
+    try {
+      await nursery.start(child)
+      this.#log(op, 'has started')
+    } finally {
+      await this.#pause(op.pauses[1])
+    }
   }
 
   async #try(op: Op & { op: 'try' }, scope: CancelScope | undefined): Promise<void> {

@@ -278,15 +278,18 @@ export class ScopeModel {
   }
 
   *#start(op: Op & { op: 'start' }, nursery: Nursery, caller: Scope): Steps {
-    if (caller.effective) throw new Cancel()
+    if (caller.effective) {
+      yield* this.#pause(op.pauses[1])
+      throw new Cancel()
+    }
     nursery.running++
     const own = new Scope(caller)
     const state = { started: false, ended: false, failure: [] as unknown[] }
     this.#begin(this.#starting(op, nursery, own, state))
     yield { is: () => state.started || state.ended }
     if (!state.started) {
-      if (state.failure.length > 0) throw state.failure[0]
-      throw caller.effective ? new Cancel() : new Failure('InvalidStateError')
+      yield* this.#pause(op.pauses[1])
+      throw state.failure[0]
     }
     this.#log(op, 'has started')
     yield* this.#pause(op.pauses[1])
@@ -311,6 +314,9 @@ export class ScopeModel {
       }
     } catch (error) {
       state.failure = this.#absorb(own, [error])
+    }
+    if (!state.started && state.failure.length === 0) {
+      state.failure = [own.outer ? new Cancel() : new Failure('InvalidStateError')]
     }
     own.closed = true
     state.ended = true

@@ -70,7 +70,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ op: fc.constant('deadline' as const), scope: ref, ms: fc.integer({ min: -1000, max: 1 << 24 }) }),
   fc.record({ op: fc.constant('cancelTask' as const), task: ref }),
 )
-const { ops } = fc.letrec<{ ops: Op[]; op: Op }>((tie) => {
+const { op, ops } = fc.letrec<{ ops: Op[]; op: Op }>((tie) => {
   const block = {
     ops: tie('ops'),
     shield: fc.boolean(),
@@ -124,7 +124,22 @@ const { ops } = fc.letrec<{ ops: Op[]; op: Op }>((tie) => {
 
 export const programs: fc.Arbitrary<Program> = fc.record({
   ambient: fc.boolean(),
-  body: ops,
+  body: fc.oneof(
+    { weight: 1, arbitrary: ops },
+    {
+      weight: 3,
+      arbitrary: fc
+        .record({
+          op: fc.constant('nursery' as const),
+          strict: fc.constantFrom(undefined, true, false),
+          ops: fc.array(op, { minLength: 3, maxLength: 8, size: 'max' }),
+          shield: fc.boolean(),
+          limit: fc.option(ms, { nil: undefined, freq: 4 }),
+          pause: ms,
+        })
+        .map((nursery): Op[] => [nursery]),
+    },
+  ),
   events: fc.array(fc.record({ at: fc.integer({ min: 1, max: 1 << 25 }), action }), { maxLength: 4 }),
 })
 
