@@ -44,8 +44,8 @@ export class Children {
    */
   constructor(scope: CancelScope, strict: boolean | undefined, bareBody: boolean) {
     this.scope = scope
-    this.context = openScope(scope, strict)
-    this.#strict = strict ?? (this.context ?? currentContext())?.strict ?? true
+    this.context = openScope(scope)
+    this.#strict = strict ?? currentContext()?.strict ?? true
     this.#bareBody = bareBody
   }
 
