@@ -33,8 +33,8 @@ export interface CancelScopeOptions {
 }
 
 // What other files of this room may do with a scope; the class fills them in.
-/** Opens the scope's block; returns what is ambient in it, or nothing. Nurseries raise lone errors in groups if `strict`. */
-export let openScope: (scope: CancelScope, strict?: boolean) => Context | undefined
+/** Opens the scope's block; returns what is ambient in it, or nothing. */
+export let openScope: (scope: CancelScope) => Context | undefined
 export let closeScope: (scope: CancelScope) => void
 /** The errors that go on outwards from the scope. */
 export let absorb: (scope: CancelScope, errors: readonly unknown[]) => readonly Left[]
@@ -159,7 +159,7 @@ export class CancelScope implements WaitScope {
   }
 
   async #run<T>(fn: (scope: CancelScope) => Promise<T>): Promise<T | undefined> {
-    const context = this.#open(undefined)
+    const context = this.#open()
     try {
       return await (context === undefined ? fn(this) : runIn(context, fn, this))
     } catch (error) {
@@ -190,7 +190,7 @@ export class CancelScope implements WaitScope {
   // --- inside
 
   /** Opens the block. Returns what is ambient in it, unless nothing is to be. */
-  #open(strict: boolean | undefined): Context | undefined {
+  #open(): Context | undefined {
     const outer = currentContext()
     this.#parent ??= outer?.scope
     this.#ambient ??= (this.#parent === undefined ? true : this.#parent.#ambient) ?? true
@@ -200,8 +200,7 @@ export class CancelScope implements WaitScope {
     if (this.#deadline !== Infinity) this.#arm()
     if (!this.#ambient) return undefined
     blockBegins()
-    const context = contextIn(outer ?? NO_CONTEXT, this)
-    return strict === undefined ? context : { ...context, strict }
+    return contextIn(outer ?? NO_CONTEXT, this)
   }
 
   #hostIn(task: Task<unknown>): void {
@@ -327,7 +326,7 @@ export class CancelScope implements WaitScope {
   }
 
   static {
-    openScope = (scope, strict) => scope.#open(strict)
+    openScope = (scope) => scope.#open()
     closeScope = (scope) => scope.#close()
     absorb = (scope, errors) => scope.#absorb(errors)
     outerCancellation = (scope) => scope.#outerCancellation()
