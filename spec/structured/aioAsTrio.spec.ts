@@ -660,11 +660,13 @@ describe('aioAsTrio', () => {
     })
 
     it('what is abandoned does not hold it up', async () => {
-      await openLoop(async (outer) => {
+      const value = await openLoop(async (outer) => {
         await openLoop(async () => {
           await cancelSoon(async () => aioAsTrio(async () => never, { loop: outer })())
         })
+        return 'end'
       })
+      expect(value).toBe('end')
     })
   })
 

@@ -17,28 +17,42 @@ import { nextTurn } from '../../lib/wait.ts'
 
 const boom = new Error('boom')
 
-/** What a function does once it is cancelled. */
-const endings = {
-  ends: async () => {
-    await sleepForever()
-  },
-  'ends, but takes its time': async () => {
-    try {
-      await sleepForever()
-    } finally {
-      await nextTurn()
-      await nextTurn()
-    }
-  },
-  'has a value in spite': async () => {
-    await sleepForever().catch(() => {})
-    return 'value'
-  },
-  'has another error': async () => {
-    await sleepForever().catch(() => {})
-    throw boom
-  },
-}
+/** What a function does once it is cancelled, and what is in its future then. */
+const endings: [name: string, fn: () => Promise<unknown>, outcome: unknown, cancelled: boolean][] = [
+  ['ends', async () => sleepForever(), expect.any(CancelledError), true],
+  [
+    'ends, but takes its time',
+    async () => {
+      try {
+        await sleepForever()
+      } finally {
+        await nextTurn()
+        await nextTurn()
+      }
+    },
+    expect.any(CancelledError),
+    true,
+  ],
+  [
+    'has a value in spite',
+    async () => {
+      await sleepForever().catch(() => {})
+      return 'value'
+    },
+    'value',
+    false,
+  ],
+  [
+    'has another error',
+    async () => {
+      await sleepForever().catch(() => {})
+      throw boom
+    },
+    boom,
+    false,
+  ],
+]
+const [, [, slow], , [, failing]] = endings as [never, (typeof endings)[0], never, (typeof endings)[0]]
 
 const outcomeOf = async (promise: PromiseLike<unknown>): Promise<unknown> =>
   promise.then(
@@ -55,7 +69,7 @@ describe('rule 1: a cancel of the future of a trio task cancels the task', () =>
   }
 
   describe.each(Object.keys(begin))('%s', (name) => {
-    it.each(Object.entries(endings))('that %s', async (_, fn) => {
+    it.each(endings)('that %s', async (_, fn, expected, cancelled) => {
       await openLoop(async (loop) => {
         let gone = false
         const future = begin[name]!(loop, async () => {
@@ -71,9 +85,8 @@ describe('rule 1: a cancel of the future of a trio task cancels the task', () =>
         expect([future.done(), gone]).toEqual([false, false])
         const outcome = await outcomeOf(future)
         expect(gone).toBe(true)
-        if (fn === endings['has a value in spite']) expect([outcome, future.cancelled()]).toEqual(['value', false])
-        else if (fn === endings['has another error']) expect([outcome, future.cancelled()]).toEqual([boom, false])
-        else expect([outcome, future.cancelled()]).toEqual([new CancelledError('no more'), true])
+        expect([outcome, future.cancelled()]).toEqual([expected, cancelled])
+        expect(String(outcome)).toContain(cancelled ? 'no more' : String(expected))
       })
     })
 
@@ -101,7 +114,7 @@ describe('rule 1: a cancel of the future of a trio task cancels the task', () =>
       await openLoop(async (loop) => {
         let future!: Future<unknown>
         const task = loop.aioTask(async () => {
-          future = begin[name]!(loop, endings['ends, but takes its time'])
+          future = begin[name]!(loop, slow)
           await future
         })
         await nextTurn()
@@ -126,7 +139,7 @@ describe('rule 1: a cancel of the future of a trio task cancels the task', () =>
     await openLoop(async () => {
       const future = runTrio(async () =>
         openNursery(async (nursery) => {
-          nursery.startSoon(endings['has another error'])
+          nursery.startSoon(failing)
           await sleepForever()
         }),
       )
@@ -169,7 +182,7 @@ describe('rule 2: a trio task that is cancelled from its own side cancels its fu
     expect(seen).toEqual([expect.any(CancelledError), true, true])
   })
 
-  it.each(Object.entries(endings))('one that %s', async (_, fn) => {
+  it.each(endings)('one that %s', async (_, fn, expected, cancelled) => {
     let future!: Future<unknown>
     await openLoop(async (loop) => {
       future = runTrio<[], unknown>(fn)
@@ -177,9 +190,7 @@ describe('rule 2: a trio task that is cancelled from its own side cancels its fu
       loop.stop()
     })
     const outcome = await outcomeOf(future)
-    if (fn === endings['has a value in spite']) expect(outcome).toBe('value')
-    else if (fn === endings['has another error']) expect(outcome).toBe(boom)
-    else expect([outcome, future.cancelled()]).toEqual([expect.any(CancelledError), true])
+    expect([outcome, future.cancelled()]).toEqual([expected, cancelled])
     expect(outcome).not.toBeInstanceOf(Cancelled)
   })
 
@@ -203,35 +214,28 @@ describe('rule 3: a cancel of the trio caller cancels the future or the task, an
   }
 
   describe.each(Object.keys(callers))('%s', (name) => {
-    it.each(Object.entries(endings))('that %s', async (_, fn) => {
+    it.each(endings)('that %s', async (_, fn, expected, cancelled) => {
       await openLoop(async (loop) => {
         let gone = false
         const scope = new CancelScope()
         let outcome: unknown
-        await scope
-          .run(async () => {
-            const call = callers[name]!(loop, async () => {
-              try {
-                return await fn()
-              } finally {
-                gone = true
-              }
-            })
-            loop.callLater(1, () => scope.cancel('enough'))
-            outcome = await outcomeOf(call)
-            expect(gone).toBe(true)
-            if (outcome instanceof Error) throw outcome
+        await scope.run(async () => {
+          const call = callers[name]!(loop, async () => {
+            try {
+              return await fn()
+            } finally {
+              gone = true
+            }
           })
-          .catch((error: unknown) => expect(error).toBe(boom))
-        if (fn === endings['has a value in spite']) expect([outcome, scope.cancelledCaught]).toEqual(['value', false])
-        else if (fn === endings['has another error']) expect(outcome).toBe(boom)
-        else {
-          expect(outcome).toBeInstanceOf(Cancelled)
-          const { cause } = outcome as Cancelled
-          expect(cause).toBeInstanceOf(CancelledError)
-          expect((cause as Error).cause).toMatchObject({ cause: 'enough' })
-          expect(scope.cancelledCaught).toBe(true)
-        }
+          loop.callLater(1, () => scope.cancel('enough'))
+          outcome = await outcomeOf(call)
+          if (outcome instanceof Cancelled) throw outcome
+        })
+        expect([gone, scope.cancelledCaught, outcome instanceof Cancelled]).toEqual([true, cancelled, cancelled])
+        // Cancelled, for which there is a CancelledError, for which there is the Cancelled of the scope.
+        const { cause } = cancelled ? (outcome as Cancelled) : { cause: outcome }
+        const { cause: first } = cancelled ? (cause as { cause: { cause: unknown } }).cause : { cause: 'enough' }
+        expect([cause, first]).toEqual([expected, 'enough'])
       })
     })
 
@@ -348,14 +352,8 @@ describe('rule 4: a future that somebody else cancels raises its CancelledError 
       const error = new CancelledError('by others')
       loop.callSoon(() => future.cancel(error))
       const scope = new CancelScope()
-      const raised = await scope
-        .run(async () => wait(future))
-        .catch((thrown: unknown) => {
-          // Not the scope's, even if it is cancelled as well.
-          expect(scope.cancelledCaught).toBe(false)
-          return thrown
-        })
-      expect(raised).toBe(error)
+      await expect(scope.run(async () => wait(future))).rejects.toBe(error)
+      expect(scope.cancelledCaught).toBe(false)
     })
   })
 
@@ -392,7 +390,7 @@ describe('rule 4: a future that somebody else cancels raises its CancelledError 
     expect(log).toEqual([true])
   })
 
-  it('it passes through a trio task to the future of that, as it is', async () => {
+  it('passes through a trio task to the future of that, as it is', async () => {
     await openLoop(async (loop) => {
       const inner = loop.createFuture()
       const error = new CancelledError('far away')
