@@ -3,16 +3,7 @@ import { CancelledError, InvalidStateError } from '../errors.ts'
 import { DONE, WaitChain, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
 import { runIn, taskContext, type Context } from './context.ts'
 import { Cancelled } from './errors.ts'
-import {
-  Future,
-  observe,
-  settle,
-  toCancelledError,
-  unobserve,
-  type FutureEnd,
-  type FutureObserver,
-  type FutureOptions,
-} from './future.ts'
+import { Future, observe, settle, toCancelledError, type FutureObserver, type FutureOptions } from './future.ts'
 import { isThenable } from './checkFunction.ts'
 
 /** Calls the function, unless the task was cancelled before. `context` is that of the loop's callbacks. */
@@ -47,12 +38,6 @@ class Awaited implements FutureObserver {
 
   futureDone(future: Future<unknown>): void {
     this.#futures.delete(future)
-  }
-
-  /** Nobody awaits them any more. They may live for long, and are not to keep the task. */
-  drop(): void {
-    for (const future of this.#futures) unobserve(future, this)
-    this.#futures.clear()
   }
 }
 
@@ -172,7 +157,7 @@ export class Task<T> extends Future<T> implements WaitScope {
   }
 
   #begin(context: Context | undefined, fn: () => unknown): void {
-    if (this.#cancel !== undefined) return this.#end({ state: 'cancelled', error: this.#cancel })
+    if (this.#cancel !== undefined) return settle(this, { state: 'cancelled', error: this.#cancel })
     try {
       if (context === undefined) this.#follow(fn())
       else runIn(taskContext(context, this), () => this.#follow(fn()))
@@ -182,7 +167,7 @@ export class Task<T> extends Future<T> implements WaitScope {
   }
 
   #follow(result: unknown): void {
-    const value = (value: unknown): void => this.#end({ state: 'value', value })
+    const value = (value: unknown): void => settle(this, { state: 'value', value })
     if (!isThenable(result)) return value(result)
     // A future is to know that this task waits for it; others may have a `then` of any kind.
     const direct = result instanceof Future || result instanceof Promise
@@ -199,12 +184,7 @@ export class Task<T> extends Future<T> implements WaitScope {
           : isAbort(error)
             ? this.#cancel
             : undefined
-    this.#end(cancel === undefined ? { state: 'error', error } : { state: 'cancelled', error: cancel })
-  }
-
-  #end(end: FutureEnd): void {
-    this.#awaited?.drop()
-    settle(this, end)
+    settle(this, cancel === undefined ? { state: 'error', error } : { state: 'cancelled', error: cancel })
   }
 
   static {

@@ -344,6 +344,9 @@ describe('aioAsTrio', () => {
           then: (resolve) => Promise.resolve('value').then(resolve),
         }
         expect(await aioAsTrio(thenable)).toBe('value')
+        // oxlint-disable-next-line unicorn/no-thenable, unicorn/consistent-function-scoping -- calls back at once
+        const prompt = { then: (resolve: (value: string) => void) => resolve('at once') } as PromiseLike<string>
+        expect(await aioAsTrio(prompt)).toBe('at once')
       })
     })
 
@@ -502,6 +505,39 @@ describe('aioAsTrio', () => {
         await nextTurn()
         await nextTurn()
         expect(log).toEqual(['closing in asyncio', 'closed'])
+      })
+    })
+
+    it('a cancel of an asyncio task that breaks out of it: the source closes, and the next wait tells', async () => {
+      await openLoop(async (loop) => {
+        const { log, source } = watched(async () => never)
+        const task = loop.aioTask(async () => {
+          for await (const _ of aioAsTrio(source)) {
+            currentTask()!.cancel('in the loop')
+            break
+          }
+          log.push('behind')
+          await sleep(0)
+        })
+        await expect(task.then()).rejects.toEqual(new CancelledError('in the loop'))
+        expect(log).toEqual(['closing in asyncio', 'closed', 'behind'])
+      })
+    })
+
+    it('one that is cancelled before a step is told by that step alone', async () => {
+      await openLoop(async (loop) => {
+        const { log, source } = watched(async () => never)
+        const task = loop.aioTask(async () => {
+          try {
+            for await (const _ of aioAsTrio(source)) currentTask()!.cancel('before the step')
+          } catch (error) {
+            log.push((error as Error).message)
+          }
+          await sleep(0)
+          return 'once'
+        })
+        expect(await task).toBe('once')
+        expect(log).toEqual(['closing in asyncio', 'closed', 'before the step'])
       })
     })
 
@@ -668,6 +704,27 @@ describe('aioAsTrio', () => {
       })
       expect(value).toBe('end')
     })
+  })
+
+  it('called from a callback of the loop, or left behind by a task: ends with the loop, which waits for it', async () => {
+    const log: string[] = []
+    const call = (name: string) =>
+      aioAsTrio(async () => {
+        try {
+          await sleepForever()
+        } finally {
+          await nextTurn()
+          log.push(name)
+        }
+      })
+    await openLoop(async (loop) => {
+      loop.callSoon(() => void call('callback')())
+      await loop.aioTask(async () => {
+        setImmediate(() => void call('task')())
+      })
+      await sleep(2)
+    })
+    expect(log.sort()).toEqual(['callback', 'task'])
   })
 
   it('refuses anything else at once', () => {
