@@ -36,6 +36,17 @@ export interface BridgedDisposable<D> extends AsyncDisposable {
  */
 // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
 export function aioAsTrio<This, A extends any[], T>(
+  fn: (this: This, ...args: A) => Future<T>,
+  options?: AioAsTrioOptions | ClassMethodDecoratorContext,
+): (this: This, ...args: A) => Promise<T>
+// So that overloads stay what they are.
+// oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
+export function aioAsTrio<F extends (this: any, ...args: any[]) => Promise<unknown>>(
+  fn: F,
+  options?: AioAsTrioOptions | ClassMethodDecoratorContext,
+): F
+// oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
+export function aioAsTrio<This, A extends any[], T>(
   fn: (this: This, ...args: A) => PromiseLike<T>,
   options?: AioAsTrioOptions | ClassMethodDecoratorContext,
 ): (this: This, ...args: A) => Promise<T>
