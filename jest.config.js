@@ -1,7 +1,7 @@
 export default {
   globalSetup: '<rootDir>/scripts/ensureBuild.mjs',
   testMatch: ['<rootDir>/spec/**/*.spec.ts'],
-  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.nodes/'],
   moduleNameMapper: {
     '^millrace$': '<rootDir>/lib/index.ts',
     '^millrace/(\\w+)$': '<rootDir>/lib/$1/index.ts',

@@ -4,6 +4,7 @@ import * as main from '../lib/index.ts'
 import * as messages from '../lib/messages/index.ts'
 import * as protobuf from '../lib/protobuf/index.ts'
 import * as rpc from '../lib/rpc/index.ts'
+import * as structured from '../lib/structured/index.ts'
 import * as testing from '../lib/testing/index.ts'
 
 // A change of the public names is a visible diff here.
@@ -194,6 +195,74 @@ describe('the public names', () => {
        "rpcImpl",
        "service",
        "statusName",
+     ]
+    `)
+  })
+
+  it('of millrace/structured', () => {
+    expect(Object.keys(structured).sort()).toMatchInlineSnapshot(`
+     [
+       "AsyncLibraryNotFoundError",
+       "BrokenResourceError",
+       "BrokenWorkerError",
+       "CalledProcessError",
+       "CancelScope",
+       "Cancelled",
+       "CancelledError",
+       "CapacityLimiter",
+       "ClosedResourceError",
+       "EndOfChannel",
+       "Event",
+       "ExceptionGroup",
+       "Future",
+       "Handle",
+       "InvalidStateError",
+       "Loop",
+       "Nursery",
+       "Server",
+       "Task",
+       "TimerHandle",
+       "TooSlowError",
+       "TrioExecutor",
+       "WouldBlock",
+       "aioAsTrio",
+       "allowAsyncio",
+       "asyncioAsTrio",
+       "cancelShieldedCheckpoint",
+       "checkpoint",
+       "checkpointIfCancelled",
+       "closeWith",
+       "createServer",
+       "currentAsyncLibrary",
+       "currentEffectiveDeadline",
+       "currentLoop",
+       "currentScope",
+       "currentTask",
+       "currentTime",
+       "failAfter",
+       "failAt",
+       "moveOnAfter",
+       "moveOnAt",
+       "openConnection",
+       "openLoop",
+       "openMemoryChannel",
+       "openNursery",
+       "run",
+       "runAioCoroutine",
+       "runAioFuture",
+       "runAioGenerator",
+       "runProcess",
+       "runServer",
+       "runTrio",
+       "runTrioTask",
+       "runWith",
+       "serveCalls",
+       "sleep",
+       "sleepForever",
+       "sleepUntil",
+       "startServer",
+       "trioAsAio",
+       "trioAsAsyncio",
      ]
     `)
   })

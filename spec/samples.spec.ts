@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { openConnection } from '../lib/index.ts'
+import { openConnection, type StreamReader } from '../lib/index.ts'
 import { netDefer } from './support/netTools.ts'
 import { itWith, Program, sample } from './support/program.ts'
 import { complaints, conversation } from './support/tshark.ts'
@@ -31,6 +31,10 @@ describe('the samples', () => {
     '10-http2-server',
     '11-key-value',
     '12-chat',
+    '13-either-way',
+    '14-nursery-chat',
+    '15-promises-in-a-scope',
+    '16-component-for-promises',
     '1-echo-protocol',
     '2-echo-streams',
     '3-greeting',
@@ -110,6 +114,97 @@ describe('the samples', () => {
     expect(nc.stdout).toBe('\x02\0\0\0ok')
     await program.output(/received 12 bytes: "hello world\\n"/)
     expect(await program.interrupt()).toBe(0)
+  })
+
+  it.each(['asyncio', 'trio'])('13-either-way serves the same strings in the way of %s', async (way) => {
+    const program = sample('13-either-way', way, '0')
+    const [reader, writer] = await connect(program)
+    writer.write(Buffer.from('\x03\0\0\0abc\0\0\0\0', 'latin1'))
+    expect((await reader.readExactly(12)).toString('latin1')).toBe('\x02\0\0\0ok\x02\0\0\0ok')
+    const bad = await connect(program)
+    bad.writer.write(Buffer.from([0xff, 0xff, 0xff, 0xff]))
+    expect(await bad.reader.read()).toHaveLength(0)
+    bad.writer.close()
+    writer.write(Buffer.from('\x01\0\0\0x', 'latin1'))
+    expect((await reader.readExactly(6)).toString('latin1')).toBe('\x02\0\0\0ok')
+    expect(await program.interrupt()).toBe(0)
+    expect(await reader.read().catch(() => Buffer.alloc(0))).toHaveLength(0)
+    writer.close()
+    expect(program.stdout).toMatch(/received "abc"\nreceived ""\n(.*\n)*received "x"\nexit\n$/)
+    expect(program.stderr).toContain('ERR_MILLRACE_FRAME_TOO_LARGE')
+  })
+
+  describe('14-nursery-chat', () => {
+    const enter = async (program: Program, name: string) => {
+      const streams = await connect(program)
+      expect(String(await streams.reader.readLine())).toBe('Who are you?\n')
+      streams.writer.write(`${name}\n`)
+      return streams
+    }
+    const lines = async (reader: StreamReader, n: number): Promise<string[]> => {
+      const read: string[] = []
+      while (read.length < n) read.push(String(await reader.readLine()).trim())
+      return read
+    }
+
+    it('passes on what is said, and ends by SIGTERM when all have left', async () => {
+      const program = sample('14-nursery-chat', '0')
+      const ada = await enter(program, 'ada')
+      expect(await lines(ada.reader, 1)).toEqual(['* ada is here'])
+      const bob = await enter(program, 'bob')
+      expect(await lines(bob.reader, 1)).toEqual(['* bob is here'])
+      bob.writer.write('hello\n')
+      expect(await lines(ada.reader, 2)).toEqual(['* bob is here', 'bob: hello'])
+      expect(await lines(bob.reader, 1)).toEqual(['bob: hello'])
+      const twice = await enter(program, 'ada')
+      expect(await lines(twice.reader, 1)).toEqual(['Somebody else, please.'])
+      twice.writer.close()
+      bob.writer.writeEof()
+      expect(await lines(ada.reader, 1)).toEqual(['* bob has left'])
+      bob.writer.close()
+      program.child.kill('SIGTERM')
+      expect(await lines(ada.reader, 1)).toEqual(['* the room closes'])
+      ada.writer.close()
+      expect(await program.exit()).toBe(0)
+      expect([program.stdout.split('\n').slice(1), program.stderr]).toEqual([['closed', ''], ''])
+    })
+
+    it('ends though somebody stays', async () => {
+      const program = sample('14-nursery-chat', '0')
+      const { reader, writer } = await enter(program, 'ada')
+      await lines(reader, 1)
+      program.child.kill('SIGTERM')
+      expect(await program.exit()).toBe(0)
+      expect(await lines(reader, 1)).toEqual(['* the room closes'])
+      writer.close()
+    })
+  })
+
+  it('15-promises-in-a-scope stops what can be stopped, and tells of the rest', async () => {
+    const program = sample('15-promises-in-a-scope')
+    expect(await program.exit()).toBe(0)
+    const gone = 'service: the client of /slow is gone'
+    const told = program.stdout.trim().split('\n')
+    expect(told.filter((line) => line === gone)).toHaveLength(3)
+    expect(told.filter((line) => line !== gone)).toEqual([
+      'here is /quick',
+      'failed: the block took longer than 50 ms',
+      'first: here is /quick',
+      'moved on',
+      'abandoned: too late, and nobody listens',
+    ])
+    expect(program.stderr).toBe('')
+  })
+
+  it('16-component-for-promises is used by code without nurseries', async () => {
+    const program = sample('16-component-for-promises')
+    expect(await program.exit()).toBe(0)
+    expect(program.stdout.split('\n')).toEqual([
+      'echoed: hello',
+      'no address has answered: could not connect to 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1',
+      'stopped: the user has left',
+      '',
+    ])
   })
 
   it('5-logging-transport shows what is sent, and ends by itself', async () => {

@@ -9,7 +9,14 @@ import { InvalidStateError } from '../errors.ts'
 import { forget, rejected, WaitChain, watchScope, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
 import { blockBegins, blockEnds, contextIn, currentContext, NO_CONTEXT, runIn, type Context } from './context.ts'
 import { Cancelled, TooSlowError } from './errors.ts'
+import type { Task } from './task.ts'
 import { withoutCancelled } from './withoutCancelled.ts'
+
+/** An error that goes on outwards; with the task that it cancels, if that is what it is. */
+export interface Left {
+  readonly error: unknown
+  readonly task?: Task<unknown>
+}
 
 export interface CancelScopeOptions {
   /** On the clock of `currentTime()`, in milliseconds; none by default. */
@@ -26,11 +33,11 @@ export interface CancelScopeOptions {
 }
 
 // What other files of this room may do with a scope; the class fills them in.
-/** Opens the scope's block; returns what is ambient in it, or nothing. Nurseries raise lone errors in groups if `strict`. */
-export let openScope: (scope: CancelScope, strict?: boolean) => Context | undefined
+/** Opens the scope's block; returns what is ambient in it, or nothing. */
+export let openScope: (scope: CancelScope) => Context | undefined
 export let closeScope: (scope: CancelScope) => void
 /** The errors that go on outwards from the scope. */
-export let absorb: (scope: CancelScope, errors: readonly unknown[]) => readonly { readonly error: unknown }[]
+export let absorb: (scope: CancelScope, errors: readonly unknown[]) => readonly Left[]
 /** The cancel from further out that is visible in the scope. */
 export let outerCancellation: (scope: CancelScope) => Cancellation | undefined
 export let effectiveDeadline: (scope: CancelScope) => number
@@ -67,7 +74,7 @@ export class CancelScope implements WaitScope {
   #ambient: boolean | undefined
   /** The task around it, if that is not itself in a scope: its cancel is one from outside. */
   #hostLink: WaitLink | undefined = undefined
-  #hostReason: { readonly error: unknown } | undefined = undefined
+  #hostReason: Required<Left> | undefined = undefined
 
   /** Throws a TypeError for options of another type, NaN included. */
   constructor(options?: CancelScopeOptions) {
@@ -99,6 +106,7 @@ export class CancelScope implements WaitScope {
   set shield(shield: boolean) {
     if (typeof shield !== 'boolean') throw new TypeError(`shield must be true or false, not ${String(shield)}`)
     this.#shield = shield
+    if (!shield && this.#hostReason !== undefined) this.cancel(this.#hostReason.error)
     this.#refresh()
   }
 
@@ -151,7 +159,7 @@ export class CancelScope implements WaitScope {
   }
 
   async #run<T>(fn: (scope: CancelScope) => Promise<T>): Promise<T | undefined> {
-    const context = this.#open(undefined)
+    const context = this.#open()
     try {
       return await (context === undefined ? fn(this) : runIn(context, fn, this))
     } catch (error) {
@@ -182,7 +190,7 @@ export class CancelScope implements WaitScope {
   // --- inside
 
   /** Opens the block. Returns what is ambient in it, unless nothing is to be. */
-  #open(strict: boolean | undefined): Context | undefined {
+  #open(): Context | undefined {
     const outer = currentContext()
     this.#parent ??= outer?.scope
     this.#ambient ??= (this.#parent === undefined ? true : this.#parent.#ambient) ?? true
@@ -192,14 +200,13 @@ export class CancelScope implements WaitScope {
     if (this.#deadline !== Infinity) this.#arm()
     if (!this.#ambient) return undefined
     blockBegins()
-    const context = contextIn(outer ?? NO_CONTEXT, this)
-    return strict === undefined ? context : { ...context, strict }
+    return contextIn(outer ?? NO_CONTEXT, this)
   }
 
-  #hostIn(task: WaitScope): void {
+  #hostIn(task: Task<unknown>): void {
     const cancel = (error: unknown): void => {
-      this.#hostReason = { error }
-      this.cancel(error)
+      this.#hostReason = { error, task }
+      if (!this.#shield) this.cancel(error)
     }
     const { cancellation } = task
     if (cancellation !== undefined) cancel(cancellation.reason)
@@ -210,6 +217,8 @@ export class CancelScope implements WaitScope {
     this.#state = 'closed'
     this.#disarm()
     forget(this.#hostLink)
+    // Its block has not ended by it.
+    if (this.#hostReason !== undefined && !this.#caught) this.#hostReason.task.undelivered(this.#hostReason.error)
     this.#unlink()
     this.#effectiveDeadline = Infinity
     if (this.#ambient) blockEnds()
@@ -225,7 +234,7 @@ export class CancelScope implements WaitScope {
    * The errors that go on outwards. What this scope has caused ends here, in groups too, unless a cancel from further out
    * is visible.
    */
-  #absorb(errors: readonly unknown[]): readonly { readonly error: unknown }[] {
+  #absorb(errors: readonly unknown[]): readonly Left[] {
     if (!this.cancelCalled || this.#outerCancellation() !== undefined) return errors.map((error) => ({ error }))
     const left = errors.flatMap((error) => withoutCancelled(error, () => (this.#caught = true)))
     // The cancel of the task goes on as what it is there.
@@ -317,7 +326,7 @@ export class CancelScope implements WaitScope {
   }
 
   static {
-    openScope = (scope, strict) => scope.#open(strict)
+    openScope = (scope) => scope.#open()
     closeScope = (scope) => scope.#close()
     absorb = (scope, errors) => scope.#absorb(errors)
     outerCancellation = (scope) => scope.#outerCancellation()

@@ -4,26 +4,30 @@
  */
 import { InvalidStateError } from '../errors.ts'
 import { rejected, UNCANCELLED, Waiter } from '../wait.ts'
-import { absorb, closeScope, moveScope, openScope, outerCancellation, type CancelScope } from './cancelScope.ts'
+import {
+  absorb,
+  closeScope,
+  moveScope,
+  openScope,
+  outerCancellation,
+  type CancelScope,
+  type Left,
+} from './cancelScope.ts'
 import { ChildTask, type TaskEnded, type TaskFunction } from './childTask.ts'
 import { currentContext, type Context } from './context.ts'
 import { Cancelled } from './errors.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
+import { withOption } from './trailingOptions.ts'
 import type { TaskHandle, TaskStatus } from './taskHandle.ts'
 
-/** The rules by which a nursery raises its errors. */
-export interface Raising {
-  /** A lone error is raised in a group, too. */
-  readonly strict: boolean
-  /** The body's own error is raised as it is, if it is alone. */
-  readonly bareBody: boolean
-}
+const NOTHING: readonly Left[] = []
 
 export class Children {
   readonly scope: CancelScope
   /** What is ambient in the body; nothing where nothing is to be. */
   readonly context: Context | undefined
-  readonly #raising: Raising
+  readonly #strict: boolean
+  readonly #bareBody: boolean
   /** The body, the children, and calls of {@link start} that wait. */
   #running = 1
   #first: ChildTask<unknown> | undefined = undefined
@@ -34,11 +38,15 @@ export class Children {
   #finishers: Set<() => Promise<void>> | undefined = undefined
   #closed = false
 
-  /** Opens the scope. */
+  /**
+   * Opens the scope. A lone error is raised in a group, too, if `strict`; that of the body is raised as it is, if it is
+   * alone and `bareBody`.
+   */
   constructor(scope: CancelScope, strict: boolean | undefined, bareBody: boolean) {
     this.scope = scope
-    this.context = openScope(scope, strict)
-    this.#raising = { strict: strict ?? (this.context ?? currentContext())?.strict ?? true, bareBody }
+    this.context = openScope(scope)
+    this.#strict = strict ?? currentContext()?.strict ?? true
+    this.#bareBody = bareBody
   }
 
   get closed(): boolean {
@@ -52,12 +60,17 @@ export class Children {
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
-  startSoon<A extends any[], T>(fn: TaskFunction<A, T>, args: A): ChildTask<T> {
+  startSoon<A extends any[], T>(
+    fn: TaskFunction<A, T>,
+    args: A,
+    context: Context | undefined = this.context,
+    name?: string,
+  ): ChildTask<T> {
     this.#checkFunction(fn, 'startSoon')
     this.#running++
-    const task = new ChildTask<T>(nameOf(fn), this.scope, this.#ended)
+    const task = new ChildTask<T>(name ?? nameOf(fn), this.scope, this.#ended)
     this.#add(task)
-    task.begin(this.context, fn, args)
+    task.begin(context, fn, args)
     return task
   }
 
@@ -94,16 +107,16 @@ export class Children {
       },
       scope: task.scope,
     }
-    task.begin(this.context, fn, withTaskStatus(args, taskStatus))
+    task.begin(this.context, fn, withOption(args, { taskStatus }))
     return waiter.promise
   }
 
   /** Has `finish` called, as one more child, when all others have ended. Returns what takes that back. */
   atEnd(finish: () => Promise<void>): () => void {
     this.check('this')
-    this.#finishers ??= new Set()
-    this.#finishers.add(finish)
-    return () => this.#finishers!.delete(finish)
+    const finishers = (this.#finishers ??= new Set())
+    finishers.add(finish)
+    return () => finishers.delete(finish)
   }
 
   bodyFailed(error: unknown): void {
@@ -111,9 +124,16 @@ export class Children {
     this.#fail(error)
   }
 
-  /** The body is over: waits for all the others, closes the scope, and throws what there is to throw. */
-  async leave(): Promise<void> {
-    this.#running--
+  /**
+   * The body is over: waits for all the others, if there are any, closes the scope, and throws what there is to throw.
+   */
+  leave(): Promise<void> | undefined {
+    if (--this.#running > 0 || this.#finishers !== undefined) return this.#leaveLater()
+    this.#close()
+    return undefined
+  }
+
+  async #leaveLater(): Promise<void> {
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- until nobody is left
       if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
@@ -122,23 +142,29 @@ export class Children {
       this.#finishers = undefined
       for (const finish of finishers) this.startSoon(finish, [])
     }
+    this.#close()
+  }
+
+  #close(): void {
     this.#closed = true
-    // Leaving is a checkpoint.
-    if (this.#cancelled === undefined) {
+    // Leaving is a checkpoint, unless there is something worse already.
+    if (this.#errors === undefined) {
       const cancellation = outerCancellation(this.scope)
       if (cancellation !== undefined) this.#fail(cancellation.reason)
     }
-    const left = this.#errors === undefined ? [] : absorb(this.scope, this.#errors)
+    const left = this.#errors === undefined ? NOTHING : absorb(this.scope, this.#errors)
     closeScope(this.scope)
-    if (left.length > 0) throw this.#toRaise(left.map(({ error }) => error))
+    if (left.length > 0) throw this.#toRaise(left)
   }
 
-  #toRaise(errors: unknown[]): unknown {
-    const { strict, bareBody } = this.#raising
-    const [first] = errors
-    if (errors.length === 1) {
-      if (first instanceof Cancelled || !strict) return first
-      if (bareBody && this.#bodyFailure !== undefined) return first
+  #toRaise(left: readonly Left[]): unknown {
+    const errors = left.map(({ error }) => error)
+    if (errors.length === 1 && (errors[0] instanceof Cancelled || left[0]!.task !== undefined || !this.#strict)) {
+      return errors[0]
+    }
+    const failure = this.#bodyFailure
+    if (this.#bareBody && failure !== undefined && errors.every((e) => e === failure.error || e instanceof Cancelled)) {
+      return failure.error
     }
     return new ExceptionGroup('errors in a nursery', errors)
   }
@@ -192,13 +218,3 @@ export class Children {
 }
 
 const nameOf = (fn: { readonly name: string }): string => (fn.name === '' ? '(anonymous)' : fn.name)
-
-/** Where the last argument is an object of options, it is among them; else it is in one of its own. */
-function withTaskStatus(args: readonly unknown[], taskStatus: TaskStatus<never>): unknown[] {
-  const last = args.at(-1)
-  const isOptions =
-    typeof last === 'object' &&
-    last !== null &&
-    [Object.prototype, null].includes(Object.getPrototypeOf(last) as object)
-  return isOptions ? [...args.slice(0, -1), { ...last, taskStatus }] : [...args, { taskStatus }]
-}

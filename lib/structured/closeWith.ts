@@ -22,7 +22,7 @@ export function closeWith<T extends AsyncDisposable | Disposable>(nursery: Nurse
   }
   closing(nursery, async (cancelled) => {
     if (cancelled) (resource as { abort?(): void }).abort?.()
-    await dispose.call(resource)
+    return dispose.call(resource) as unknown
   })
   return resource
 }

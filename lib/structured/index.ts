@@ -29,6 +29,7 @@ export {
   EndOfChannel,
   TooSlowError,
   WouldBlock,
+  type ProcessResult,
 } from './errors.ts'
 export { CancelledError, InvalidStateError } from '../errors.ts'
 
@@ -49,3 +50,30 @@ export { openConnection, type OpenOptions } from './openConnection.ts'
 export { serveCalls } from './serveCalls.ts'
 export { startServer, type StreamServeOptions } from './startServer.ts'
 export { Server } from '../endpoints/server.ts'
+
+// asyncio's flavour.
+export { openLoop } from './openLoop.ts'
+export { Loop, type CreateTaskOptions } from './loop.ts'
+export { Future, type DoneCallback, type FutureOptions } from './future.ts'
+export { Task } from './task.ts'
+export { Handle, TimerHandle } from './handle.ts'
+export type { ExceptionContext, ExceptionHandler } from './loopErrors.ts'
+export type { WatchedReadable, WatchedWritable } from './streamWatchers.ts'
+export type { Closable } from './autoclosing.ts'
+export {
+  TrioExecutor,
+  type ExecutorRunOptions,
+  type ExportedFunction,
+  type TrioExecutorOptions,
+} from './trioExecutor.ts'
+export { runProcess, type RunProcessOptions } from './runProcess.ts'
+
+// The bridge between the two.
+export { aioAsTrio, asyncioAsTrio, type AioAsTrioOptions, type BridgedDisposable } from './aioAsTrio.ts'
+export type { AioIteration } from './aioIteration.ts'
+export { trioAsAio, trioAsAsyncio, type TrioAsAioOptions } from './trioAsAio.ts'
+export type { TrioIteration } from './trioIteration.ts'
+export { runAioCoroutine, runAioFuture, runAioGenerator, type RunAioOptions } from './runAio.ts'
+export { runTrio, runTrioTask } from './runTrio.ts'
+export { allowAsyncio } from './allowAsyncio.ts'
+export type { Flavour } from './context.ts'

@@ -24,7 +24,7 @@ export async function moveOnAt<T>(
   fn: (scope: CancelScope) => Promise<T>,
   options?: MoveOnOptions,
 ): Promise<T | undefined> {
-  return new CancelScope({ ...options, deadline }).run(fn)
+  return scopeUntil(deadline, options).run(fn)
 }
 
 /**
@@ -54,7 +54,7 @@ async function fail<T>(
   fn: (scope: CancelScope) => Promise<T>,
   options: MoveOnOptions | undefined,
 ): Promise<T> {
-  const scope = new CancelScope({ ...options, deadline })
+  const scope = scopeUntil(deadline, options)
   const value = await scope.run(fn)
   if (scope.cancelledCaught) throw new TooSlowError(timeoutMs)
   return value as T
@@ -64,4 +64,11 @@ function deadlineIn(ms: number): number {
   if (typeof ms !== 'number' || Number.isNaN(ms))
     throw new TypeError(`ms must be a time in milliseconds, not ${String(ms)}`)
   return clock.now() + ms
+}
+
+function scopeUntil(deadline: number, options: MoveOnOptions | undefined): CancelScope {
+  const scope = new CancelScope(options)
+  // Set, and not passed on: one that is missing is a mistake here.
+  scope.deadline = deadline
+  return scope
 }

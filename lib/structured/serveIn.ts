@@ -15,16 +15,19 @@ import type { Transport } from '../transport.ts'
 import { UNCANCELLED, Waiter } from '../wait.ts'
 import type { CancelScope } from './cancelScope.ts'
 import { connectionContext } from './connectionContext.ts'
+import { ExceptionGroup } from './exceptionGroup.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
 
 /** What the server is to be made with. */
 export interface Serving {
   /** For errors that reach nobody else: those of our own making end the server and its nursery. */
   readonly onConnectionError: ErrorHandler<Transport>
+  /** The same for an error that its caller can throw on into the nursery: whether somebody else was told of it. */
+  reported(error: unknown, transport: Transport): boolean
   /** The same factory, of which it is known what it throws. */
   guard<T>(factory: () => T): () => T
   /** That of the server, once it serves. */
-  scope(): CancelScope
+  readonly scope: () => CancelScope
 }
 
 /**
@@ -38,14 +41,22 @@ export async function serveIn<S extends Server>(
 ): Promise<S> {
   const children = childrenOf(nursery)
   children.check('a server')
-  const failed = new Waiter<never>({ scope: UNCANCELLED })
+  const failures: unknown[] = []
+  const failed = new Waiter<void>({ scope: UNCANCELLED })
   const thrown = new Set<unknown>()
   let scope: CancelScope
+  const reported = (error: unknown, transport: Transport | undefined): boolean => {
+    const isOurs = thrown.delete(error) || !isFaultOfPeer(error, transport)
+    if (isOurs && onConnectionError === undefined) return false
+    reportTo(onConnectionError, error, transport)
+    return true
+  }
   const server = await listen({
+    reported,
     onConnectionError: (error, transport) => {
-      const isOurs = thrown.delete(error) || !isFaultOfPeer(error, transport)
-      if (isOurs && onConnectionError === undefined) failed.reject(error)
-      else reportTo(onConnectionError, error, transport)
+      if (reported(error, transport)) return
+      failures.push(error)
+      failed.resolve()
     },
     guard: (factory) => () => {
       try {
@@ -58,7 +69,7 @@ export async function serveIn<S extends Server>(
     scope: () => scope,
   })
   try {
-    const task = children.startSoon(() => keep(server, failed, scope), [])
+    const task = children.startSoon(() => keep(server, failed.promise, failures, scope), [])
     scope = task.scope
   } catch (error) {
     server.close()
@@ -66,6 +77,29 @@ export async function serveIn<S extends Server>(
   }
   if (startServing) await server.startServing()
   return server
+}
+
+/** The task that a server is. */
+async function keep(
+  server: Server,
+  failed: Promise<void>,
+  failures: readonly unknown[],
+  scope: CancelScope,
+): Promise<void> {
+  const ended = new Waiter<void>({ scope })
+  const end = (): void => ended.resolve()
+  void failed.then(end)
+  void server.waitClosed({ scope: UNCANCELLED }).then(end)
+  try {
+    await ended.promise
+  } finally {
+    server.close()
+    server.abortClients()
+    await server.waitClosed({ scope: UNCANCELLED })
+    // Also those of callbacks that were told of the end.
+    if (failures.length === 1) throw failures[0] // oxlint-disable-line no-unsafe-finally -- more than a cancel
+    if (failures.length > 1) throw new ExceptionGroup('errors of a server', failures) // oxlint-disable-line no-unsafe-finally
+  }
 }
 
 /** Options by which a server of protocols is made to serve so. */
@@ -80,25 +114,19 @@ export function optionsIn<O extends ListenOptions>(nursery: Nursery, serving: Se
   }
 }
 
-/** The task that a server is. */
-async function keep(server: Server, failed: Waiter<never>, scope: CancelScope): Promise<void> {
-  const ended = new Waiter<void>({ scope })
-  void server.waitClosed({ scope: UNCANCELLED }).then(() => ended.resolve())
-  failed.promise.catch((error: unknown) => ended.reject(error))
-  try {
-    await ended.promise
-  } finally {
-    server.close()
-    server.abortClients()
-    await server.waitClosed({ scope: UNCANCELLED })
-  }
-}
-
 /** Whether an error tells of the network, or of bytes that a peer has sent or not taken: the server goes on after it. */
-export function isFaultOfPeer(error: unknown, transport: Transport | undefined): boolean {
+function isFaultOfPeer(error: unknown, transport: Transport | undefined): boolean {
   // Of those that never were a connection: a handshake that has failed, an accept.
   if (transport === undefined) return true
-  return [ConnectionLostError, IncompleteReadError, FrameError, LimitOverrunError, DecodeError, TimeoutError].some(
-    (kind) => error instanceof kind,
-  )
+  if (error instanceof ExceptionGroup) return error.leaves().every((leaf) => isFaultOfPeer(leaf, transport))
+  return FAULTS_OF_PEERS.some((kind) => error instanceof kind)
 }
+
+const FAULTS_OF_PEERS = [
+  ConnectionLostError,
+  IncompleteReadError,
+  FrameError,
+  LimitOverrunError,
+  DecodeError,
+  TimeoutError,
+]

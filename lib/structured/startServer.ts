@@ -5,9 +5,9 @@ import { startServer as listenTcp, startUnixServer } from '../streams/open.ts'
 import type { AnyReader, StreamClasses } from '../streams/streamClasses.ts'
 import type { StreamReader } from '../streams/streamReader.ts'
 import type { StreamWriter } from '../streams/streamWriter.ts'
-import { Cancelled } from './errors.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
 import { serveIn } from './serveIn.ts'
+import { withoutCancelled } from './withoutCancelled.ts'
 
 export type StreamServeOptions = TcpListenOptions | (UnixListenOptions & { readonly path: string })
 
@@ -23,7 +23,7 @@ export function startServer<R extends AnyReader = StreamReader, W extends Stream
   handler: (reader: R, writer: W) => Promise<unknown>,
   options: StreamServeOptions & StreamClasses<R, W>,
 ): Promise<Server> {
-  return serveIn(nursery, options, ({ onConnectionError }) => {
+  return serveIn(nursery, options, (serving) => {
     if (typeof handler !== 'function') throw new TypeError('the handler must be an async function')
     const children = childrenOf(nursery)
     const serve = async (reader: R, writer: W): Promise<void> => {
@@ -33,12 +33,13 @@ export function startServer<R extends AnyReader = StreamReader, W extends Stream
       } catch (error) {
         if (error instanceof TimeoutError) writer.transport.abort()
         else writer.close()
-        if (error instanceof Cancelled) throw error
-        if (!isCancellation(error)) onConnectionError(error, writer.transport)
+        const [left] = withoutCancelled(error, () => {})
+        if (left === undefined) throw error
+        if (!isCancellation(left.error) && !serving.reported(left.error, writer.transport)) throw left.error
       }
     }
     const connected = (reader: R, writer: W): void => void children.startSoon(serve, [reader, writer])
-    const own = { ...options, startServing: false, onConnectionError }
+    const own = { ...options, startServing: false, onConnectionError: serving.onConnectionError }
     if ('path' in own && own.path !== undefined) return startUnixServer<R, W>(connected, own)
     return listenTcp<R, W>(connected, own as TcpListenOptions & StreamClasses<R, W>)
   })

@@ -12,7 +12,8 @@ export function withoutCancelled(error: unknown, found: () => void): readonly { 
   }
   if (error instanceof ExceptionGroup) {
     const [match, rest] = error.split(Cancelled)
-    if (match !== null) found()
+    if (match === null) return [{ error }]
+    found()
     return rest === null ? [] : [{ error: rest }]
   }
   // On Node 20 and 22 there is no such class; what the compiler makes has the name alone.

@@ -17,6 +17,8 @@ const HOST = '127.0.0.1'
 // Long enough for the peer that behaves, on a machine that has other things to do.
 const TIMES = { tlsHandshakeTimeoutMs: 300, tlsShutdownTimeoutMs: 100 }
 const IDLE_MS = 200
+// The system's buffers grow while they are filled, at their leisure, up to some 36 MB where they are large.
+const MORE_THAN_IS_HELD = 64_000_000
 const GARBAGE = Buffer.alloc(64 * 1024, 'garbage ')
 
 type Side = 'server' | 'client'
@@ -151,9 +153,12 @@ async function endOf(server: Server | net.Server, raw?: net.Socket): Promise<voi
 
 /** Fills what the system keeps for the peer, and more. */
 async function clog({ transport }: NetRecorder): Promise<void> {
-  for (let turns = 0; turns < 5; turns = transport.getWriteBufferSize() > 0 ? turns + 1 : 0) {
-    if (turns === 0) transport.write(Buffer.alloc(1_000_000))
-    await new Promise((resolve) => setImmediate(resolve))
+  transport.write(Buffer.alloc(MORE_THAN_IS_HELD))
+  let before = Infinity
+  for (let turns = 0; turns < 5; await new Promise((resolve) => setImmediate(resolve))) {
+    const unsent = transport.getWriteBufferSize()
+    turns = unsent === before ? turns + 1 : 0
+    before = unsent
   }
 }
 

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { linkSync } from 'node:fs'
 import * as net from 'node:net'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import { listenFds } from '../../lib/endpoints/listenFds.ts'
-import { netDefer, netDial, netError, NetRecorder, netUnixPath } from '../support/netTools.ts'
+import { netDefer, netDial, netError, NetRecorder, netStop, netUnixPath, netUntil } from '../support/netTools.ts'
+import { Protocol } from '../../lib/protocol.ts'
+import type { Transport } from '../../lib/transport.ts'
 import { spawnWith } from '../support/inheriting.ts'
 
 const HOST = '127.0.0.1'
@@ -96,17 +99,73 @@ describe('reusePort', () => {
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
   const has = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 
-  it('lets two servers share a port, or says what it needs', async () => {
-    const listen = (port: number) => createServer(NetRecorder, { host: HOST, port, reusePort: true })
-    const outcome = await listen(0).then(
-      async (server) => {
-        const second = await listen(server.sockets[0]!.port)
-        second.close()
-        server.close()
-        return 'shared'
+  it('divides the connections to a port among the servers that share it, or says what it needs', async () => {
+    const made = [0, 0]
+    const listen = (i: 0 | 1, port: number) =>
+      createServer(() => (made[i]!++, new NetRecorder()), { host: HOST, port, reusePort: true })
+    const outcome = await listen(0, 0).then(
+      async (first) => {
+        netStop(first)
+        const { port } = first.sockets[0]!
+        netStop(await listen(1, port))
+        const peers = await Promise.all(Array.from({ length: 64 }, () => netDial({ port })))
+        await netUntil(() => made[0]! + made[1]! === 64)
+        peers.forEach((peer) => peer.socket.destroy())
+        // Where it falls to one of them alone the system has not divided them: the chance of that is 2 to the -63.
+        expect(made).not.toContain(0)
+        const unshared = await netError<NodeJS.ErrnoException>(createServer(NetRecorder, { host: HOST, port }))
+        return `divided, ${unshared.code} without`
       },
       (error: Error) => error.message,
     )
-    expect(outcome).toBe(has ? 'shared' : `reusePort needs Node 22.12 or later, this is ${process.version}`)
+    const needs = `reusePort needs Node 22.12 or later, this is ${process.version}`
+    expect(outcome).toBe(has ? 'divided, EADDRINUSE without' : needs)
+  })
+})
+
+describe('sock', () => {
+  const listening = async (): Promise<net.Server> => {
+    const server = net.createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return server
+  }
+
+  it('takes over a server of Node that listens: half-closed clients get their answer, and it is closed with ours', async () => {
+    const sock = await listening()
+    const server = await createServer(
+      class extends Protocol {
+        #transport!: Transport
+        override connectionMade(transport: Transport): void {
+          this.#transport = transport
+        }
+        override eofReceived(): boolean {
+          this.#transport.write('answered')
+          this.#transport.close()
+          return true
+        }
+      },
+      { sock },
+    )
+    expect(server.sockets[0]!.port).toBe((sock.address() as net.AddressInfo).port)
+    const client = net.connect({ port: server.sockets[0]!.port, host: '127.0.0.1' })
+    client.end()
+    expect(String((await once(client, 'data'))[0])).toBe('answered')
+    await once(client, 'close')
+    const closed = once(sock, 'close')
+    server.close()
+    await closed
+    expect(sock.listening).toBe(false)
+  })
+
+  it('must listen, have no other owner, and be the only place', async () => {
+    const sock = await listening()
+    for (const wrong of [{ sock: net.createServer() }, { sock, port: 0 }, { sock, fd: 3 }]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await expect(createServer(Protocol, wrong)).rejects.toThrow(TypeError)
+    }
+    sock.on('connection', () => {})
+    await expect(createServer(Protocol, { sock })).rejects.toThrow(TypeError)
+    sock.close()
   })
 })

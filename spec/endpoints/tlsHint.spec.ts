@@ -26,7 +26,8 @@ describe('a TLS client on a port without TLS', () => {
   it.each([
     ['a length prefix', lengthPrefixed()],
     ['netstrings', netstrings()],
-    ['lines', lines({ maxLength: 16 })],
+    // No longer than what every client begins with: behind that are random bytes, of which one may end the line.
+    ['lines', lines({ maxLength: 2 })],
   ] as [string, Codec<unknown>][])('is guessed by a framed reader: %s', async (_name, codec) => {
     const failed = netPromise<Error>()
     const server = await startServer(

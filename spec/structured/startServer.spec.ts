@@ -1,0 +1,325 @@
+import { mkdtempSync, rmSync, existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CancelledError, ConnectionLostError, InvalidStateError } from '../../lib/errors.ts'
+import { openConnection as connectPlain, startServer as startPlain } from '../../lib/streams/open.ts'
+import type { Server } from '../../lib/endpoints/server.ts'
+import type { StreamReader } from '../../lib/streams/streamReader.ts'
+import type { StreamWriter } from '../../lib/streams/streamWriter.ts'
+import { CancelScope } from '../../lib/structured/cancelScope.ts'
+import { closeWith } from '../../lib/structured/closeWith.ts'
+import { Cancelled } from '../../lib/structured/errors.ts'
+import { Event } from '../../lib/structured/event.ts'
+import { ExceptionGroup } from '../../lib/structured/exceptionGroup.ts'
+import { openNursery, type Nursery } from '../../lib/structured/nursery.ts'
+import { openConnection } from '../../lib/structured/openConnection.ts'
+import { sleepForever } from '../../lib/structured/sleep.ts'
+import { startServer } from '../../lib/structured/startServer.ts'
+import { Leftovers } from '../support/leftovers.ts'
+
+const host = '127.0.0.1'
+const portOf = (server: Server): number => server.sockets[0]!.port
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    (value) => {
+      throw new Error(`resolved with ${String(value)}`)
+    },
+    (error: unknown) => error,
+  )
+const echo = async (reader: StreamReader, writer: StreamWriter): Promise<void> => {
+  for await (const line of reader) {
+    writer.write(line)
+    await writer.drain()
+  }
+}
+
+let leftovers: Leftovers
+beforeEach(() => (leftovers = new Leftovers()))
+afterEach(() => leftovers.gone())
+
+describe('startServer in a nursery', () => {
+  it('has a child for each connection, and closes that when the handler ends', async () => {
+    await openNursery(async (nursery) => {
+      const server = await startServer(nursery, echo, { host })
+      const clients = [
+        await connectPlain({ host, port: portOf(server) }),
+        await connectPlain({ host, port: portOf(server) }),
+      ]
+      for (const [reader, writer] of clients) {
+        writer.write('hello\n')
+        expect(String(await reader.readLine())).toBe('hello\n')
+      }
+      expect(nursery.childTasks.size).toBe(3)
+      for (const [reader, writer] of clients) {
+        writer.writeEof()
+        expect(await reader.read(1)).toHaveLength(0)
+        writer.close()
+      }
+      server.close()
+    })
+  })
+
+  it('ends handlers, and aborts connections, when it is cancelled', async () => {
+    const ended: unknown[] = []
+    let client!: [StreamReader, StreamWriter]
+    await openNursery(async (nursery) => {
+      const begun = new Event()
+      const server = await startServer(
+        nursery,
+        async (reader) => {
+          begun.set()
+          await reader.readExactly(8).catch((error: unknown) => {
+            ended.push(error)
+            throw error
+          })
+        },
+        { host },
+      )
+      client = await connectPlain({ host, port: portOf(server) })
+      await begun.wait()
+      nursery.cancelScope.cancel()
+    })
+    expect(ended).toEqual([expect.any(Cancelled)])
+    expect(await client[0].read(1).catch(() => Buffer.alloc(0))).toHaveLength(0)
+    client[1].close()
+  })
+
+  it('fails with what a handler throws', async () => {
+    const reason = new Error('mine')
+    const error = await errorOf(
+      openNursery(async (nursery) => {
+        const server = await startServer(nursery, () => Promise.reject(reason), { host })
+        const [, writer] = await connectPlain({ host, port: portOf(server) })
+        try {
+          await sleepForever()
+        } finally {
+          writer.transport.abort()
+        }
+      }),
+    )
+    expect((error as ExceptionGroup).errors).toEqual([reason])
+  })
+
+  it('goes on where there is an onConnectionError', async () => {
+    const told: unknown[] = []
+    await openNursery(async (nursery) => {
+      const onConnectionError = (error: unknown): void => void told.push(String(error))
+      const handler = async (reader: StreamReader): Promise<void> => {
+        throw new Error(String(await reader.readLine()).trim())
+      }
+      const server = await startServer(nursery, handler, { host, onConnectionError })
+      for (const text of ['one', 'two']) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        const [reader, writer] = await connectPlain({ host, port: portOf(server) })
+        writer.write(`${text}\n`)
+        expect(await reader.read(1)).toHaveLength(0) // oxlint-disable-line no-await-in-loop
+        writer.close()
+      }
+      server.close()
+    })
+    expect(told).toEqual(['Error: one', 'Error: two'])
+  })
+
+  it('goes on after faults of the peer, and after handlers that were cancelled in asyncio’s way', async () => {
+    const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
+    const controller = new AbortController()
+    const handlers = [
+      (reader: StreamReader) => reader.readExactly(8),
+      () => Promise.reject(new CancelledError('stopped')),
+      (reader: StreamReader) => reader.read(1, { signal: controller.signal }),
+      () => Promise.reject(new ConnectionLostError('lost', 'somebody')),
+    ]
+    await openNursery(async (nursery) => {
+      const server = await startServer(nursery, (reader) => handlers.shift()!(reader), { host })
+      for (let i = 0; i < 4; i++) {
+        const [reader, writer] = await connectPlain({ host, port: portOf(server) }) // oxlint-disable-line no-await-in-loop
+        writer.writeEof()
+        controller.abort()
+        expect(await reader.read(1)).toHaveLength(0) // oxlint-disable-line no-await-in-loop
+        writer.close()
+      }
+      expect(nursery.cancelScope.cancelCalled).toBe(false)
+      server.close()
+    })
+    expect(printed.mock.calls.flat().join(' ')).toContain('read 0 of 8 bytes')
+    expect(printed).toHaveBeenCalledTimes(1)
+    printed.mockRestore()
+  })
+
+  it('knows a fault of the peer in a group, too, and keeps what is left of one that was cancelled', async () => {
+    const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
+    const reason = new Error('unwinding')
+    const begun = new Event()
+    const error = await errorOf(
+      openNursery(async (nursery) => {
+        const server = await startServer(
+          nursery,
+          (reader) =>
+            openNursery(async (inner) => {
+              inner.startSoon(async () => {
+                const length = Number(String(await reader.readLine()))
+                if (length === 0) begun.set()
+                await reader.readExactly(length || 1)
+              })
+              await sleepForever().catch((cancelled: unknown) => {
+                throw nursery.cancelScope.cancelCalled ? reason : cancelled
+              })
+            }),
+          { host },
+        )
+        const first = await connectPlain({ host, port: portOf(server) })
+        first.writer.write('8\nabc')
+        first.writer.writeEof()
+        expect(await first.reader.read(1)).toHaveLength(0)
+        first.writer.close()
+        const second = await connectPlain({ host, port: portOf(server) })
+        second.writer.write('0\n')
+        await begun.wait()
+        second.writer.transport.abort()
+        nursery.cancelScope.cancel()
+      }),
+    )
+    expect((error as ExceptionGroup).leaves()).toEqual([reason])
+    expect(printed).toHaveBeenCalledTimes(1)
+    printed.mockRestore()
+  })
+
+  it('listens on a Unix socket, too', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-'))
+    const path = join(directory, 's')
+    await openNursery(async (nursery) => {
+      await startServer(nursery, echo, { path })
+      const [reader, writer] = await openConnection(nursery, { path })
+      writer.write('hello\n')
+      expect(String(await reader.readLine())).toBe('hello\n')
+      nursery.cancelScope.cancel()
+    })
+    expect(existsSync(path)).toBe(false)
+    rmSync(directory, { recursive: true })
+  })
+
+  it('refuses what is no handler', async () => {
+    await openNursery(async (nursery) => {
+      expect(await errorOf(startServer(nursery, 3 as never, { host }))).toBeInstanceOf(TypeError)
+    })
+  })
+})
+
+describe('openConnection in a nursery', () => {
+  it('is closed in good order when the children have ended: all is sent', async () => {
+    let received!: Promise<Buffer>
+    const got = new Event()
+    const server = await startPlain(
+      (reader, writer) => {
+        received = reader.read(-1).finally(() => writer.close())
+        got.set()
+      },
+      { host },
+    )
+    await openNursery(async (nursery) => {
+      const [, writer] = await openConnection(nursery, { host, port: portOf(server) })
+      nursery.startSoon(async () => {
+        await turn()
+        writer.write(Buffer.alloc(1_000_000, 1))
+      })
+    })
+    await got.wait()
+    expect(await received).toHaveLength(1_000_000)
+    server.close()
+    await server.waitClosed()
+  })
+
+  it('is aborted when the nursery is cancelled, whatever is unsent', async () => {
+    let closed!: StreamWriter
+    await openNursery(async (outer) => {
+      const server = await startServer(outer, () => sleepForever(), { host })
+      await openNursery(async (nursery) => {
+        const [, writer] = await openConnection(nursery, { host, port: portOf(server) })
+        writer.write(Buffer.alloc(50_000_000))
+        nursery.cancelScope.cancel()
+        closed = writer
+      })
+      expect(closed.transport.getWriteBufferSize()).toBe(0)
+      outer.cancelScope.cancel()
+    })
+  })
+
+  it('that was lost before holds up nobody, and is no error', async () => {
+    await openNursery(async (outer) => {
+      const handler = async (reader: StreamReader, writer: StreamWriter): Promise<void> => {
+        await reader.read(1)
+        writer.transport.abort({ reset: true })
+      }
+      const server = await startServer(outer, handler, { host })
+      await openNursery(async (nursery) => {
+        const [reader, writer] = await openConnection(nursery, { host, port: portOf(server) })
+        writer.write('x')
+        expect(await errorOf(reader.read(1))).toBeInstanceOf(ConnectionLostError)
+      })
+      server.close()
+    })
+  })
+
+  it('is refused by a nursery that is closed', async () => {
+    let kept!: Nursery
+    await openNursery(async (nursery) => void (kept = nursery))
+    expect(await errorOf(openConnection(kept, { host, port: 1 }))).toBeInstanceOf(InvalidStateError)
+  })
+})
+
+describe('closeWith', () => {
+  const resource = (log: string[], name = 'closed') => ({
+    [Symbol.asyncDispose]: async () => {
+      await turn()
+      log.push(name)
+    },
+  })
+
+  it('disposes of it when all children have ended, and the nursery waits for that', async () => {
+    const log: string[] = []
+    await openNursery(async (nursery) => {
+      expect(closeWith(nursery, resource(log))).toHaveProperty([Symbol.asyncDispose])
+      nursery.startSoon(async () => {
+        await turn()
+        log.push('child')
+      })
+    })
+    expect(log).toEqual(['child', 'closed'])
+  })
+
+  it('disposes of it as soon as the nursery is cancelled; aborts first what can be', async () => {
+    const log: string[] = []
+    const scope = new CancelScope()
+    await scope.run(() =>
+      openNursery(async (nursery) => {
+        closeWith(nursery, { ...resource(log), abort: () => log.push('abort') })
+        closeWith(nursery, { [Symbol.dispose]: () => log.push('sync') })
+        scope.cancel()
+        log.push('cancelled')
+        closeWith(nursery, { [Symbol.dispose]: () => log.push('late') })
+      }),
+    )
+    expect(log).toEqual(['abort', 'sync', 'cancelled', 'late', 'closed'])
+  })
+
+  it('has what it fails with as an error of the nursery', async () => {
+    const reason = new Error('disposal')
+    for (const cancelled of [false, true]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const error = await errorOf(
+        openNursery(async (nursery) => {
+          closeWith(nursery, { [Symbol.asyncDispose]: () => Promise.reject(reason) })
+          if (cancelled) nursery.cancelScope.cancel()
+        }),
+      )
+      expect((error as ExceptionGroup).errors).toEqual([reason])
+    }
+  })
+
+  it('refuses what cannot be disposed of', async () => {
+    await openNursery(async (nursery) => {
+      expect(() => closeWith(nursery, {} as never)).toThrow(TypeError)
+    })
+  })
+})
