@@ -11,7 +11,7 @@ import { openNursery, type Nursery } from '../../lib/structured/nursery.ts'
 import { sleep } from '../../lib/structured/sleep.ts'
 import type { TaskHandle, TaskStatus } from '../../lib/structured/taskHandle.ts'
 import { ScopeModel } from '../support/scopeModel.ts'
-import { numbersOf, programs, type Action, type Op, type Program, type Run } from '../support/scopeProgram.ts'
+import { numbersOf, pauseOf, programs, type Action, type Op, type Program, type Run } from '../support/scopeProgram.ts'
 
 /** Time that goes from one timer to the next, with a turn of the event loop behind each. */
 class Steps implements Clock {
@@ -144,7 +144,10 @@ class Driver {
       await this.#start(op, nursery)
     } else if (op.op === 'try') {
       await this.#try(op, scope)
-    } else this.#act(op)
+    } else {
+      this.#act(op)
+      await this.#pause(pauseOf(this.#numbers.get(op)!))
+    }
   }
 
   async #scoped(op: Op & { op: 'scope' }, scope: CancelScope): Promise<void> {
