@@ -5,7 +5,19 @@ import { fileURLToPath } from 'node:url'
 // Those that do not take the time per cell and the number of rounds.
 const args = { idle: [], slope: ['20'], redis: [], clogged: [], rpc: [] }
 
-for (const name of ['framed', 'echo', 'bulk', 'tls', 'proxy', 'idle', 'slope', 'clogged', 'redis', 'rpc']) {
+for (const name of [
+  'framed',
+  'echo',
+  'bulk',
+  'tls',
+  'proxy',
+  'idle',
+  'slope',
+  'clogged',
+  'redis',
+  'rpc',
+  'structured',
+]) {
   console.log(`\n${name}`)
   spawnSync(
     process.execPath,

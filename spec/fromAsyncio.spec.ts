@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import * as millrace from '../lib/index.ts'
+import * as main from '../lib/index.ts'
+import * as structured from '../lib/structured/index.ts'
+
+// Where both have a name, that of the main entry is meant.
+const millrace = { ...structured, ...main }
 
 const page = readFileSync(join(__dirname, '../docs/from-asyncio.md'), 'utf8')
 const rows = [...page.matchAll(/^\| (.*?) *\| (.*?) *\| (.*?) *\|$/gm)]

@@ -14,7 +14,7 @@ describe('README.md', () => {
   // Inside the project, so that 'millrace' means the built package, as it does for its users.
   const folder = join(root, 'dist/readme')
   const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
-  const printed = ['you said hello\n', 'set with 2 arguments\n\n', 'you said hello\na\nb\nc\n']
+  const printed = ['you said hello\n', 'set with 2 arguments\n\n', 'you said hello\na\nb\nc\n', 'you said hello\n']
 
   let compiler = 'it has not run'
 

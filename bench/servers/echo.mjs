@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import tls from 'node:tls'
 import { BufferedProtocol, createServer, Protocol, startServer } from 'millrace'
+import * as structured from 'millrace/structured'
 
 const where = { host: '127.0.0.1', port: 0 }
 
@@ -68,8 +69,16 @@ const styles = {
   buffered: () => createServer(BufferedEcho, where),
   'tls-protocol': () => createServer(Echo, { ...where, tls: certified() }),
   streams: () => startServer(streamEcho, where),
+  'protocol-nursery': () => inNursery((nursery) => structured.createServer(nursery, Echo, where)),
+  'streams-nursery': () => inNursery((nursery) => structured.startServer(nursery, streamEcho, where)),
   'tls-streams': () => startServer(streamEcho, { ...where, tls: certified() }),
 }
+
+/** Resolves with the server; the nursery goes on as long as the process. */
+const inNursery = (begin) =>
+  new Promise((resolve) => {
+    void structured.run(() => structured.openNursery(async (nursery) => resolve(await begin(nursery))))
+  })
 
 async function streamEcho(reader, writer) {
   for (let data = await reader.read(65536); data.length > 0; data = await reader.read(65536)) {

@@ -70,6 +70,11 @@ export interface TcpListenOptions extends ListenOptions {
   /** Sockets that listen already, by their descriptors, in place of `host` and `port`: see {@link listenFds}. */
   fd?: number | readonly number[] | undefined
   /**
+   * A server of `node:net` that listens already, in place of `host` and `port`, and has no listeners for connections: it is
+   * taken over, and closed with ours.
+   */
+  sock?: net.Server | undefined
+  /**
    * Whether other sockets, also of other processes, may listen on the same port, the system dividing what comes; for
    * Node 22.12 and later, else {@link NotImplementedError}. False by default.
    */
@@ -122,12 +127,12 @@ export function createUnixServer(protocolFactory: ProtocolFactory, options: Unix
 
 /** {@link createServer} for a server of any kind. */
 export function listenTcp<S extends Server>(makeServer: ServerFactory<S>, options: TcpListenOptions): Promise<S> {
-  const { host, port = 0, fd } = options
-  if (fd !== undefined) {
-    if (host !== undefined || options.port !== undefined) {
-      return rejected(new TypeError('give either fd or host and port, not both'))
+  const { host, port = 0, fd, sock } = options
+  if (fd !== undefined || sock !== undefined) {
+    if (host !== undefined || options.port !== undefined || (fd !== undefined && sock !== undefined)) {
+      return rejected(new TypeError('give either host and port, or fd, or sock'))
     }
-    return listenFd(makeServer, fd, options)
+    return sock === undefined ? listenFd(makeServer, fd!, options) : listenSock(makeServer, sock, options)
   }
   return listen(makeServer, options, async (make, signal) => {
     if (options.reusePort === true) requireReusePort()
@@ -183,6 +188,17 @@ function listenFd<S extends Server>(
   })
 }
 
+function listenSock<S extends Server>(
+  makeServer: ServerFactory<S>,
+  sock: net.Server,
+  options: TcpListenOptions,
+): Promise<S> {
+  if (!sock.listening || sock.listenerCount('connection') > 0) {
+    return rejected(new TypeError('sock must be a net.Server that listens, and has no listeners for connections'))
+  }
+  return listen(makeServer, options, async () => [[Object.assign(sock, socketOptions(options))]])
+}
+
 /** Each with how to close it, if there is more to it. */
 type Bound = [listening: net.Server, release?: ((close: () => void) => void) | undefined]
 type Bind = (make: () => net.Server, signal: AbortSignal) => Promise<Bound[]>
@@ -200,12 +216,20 @@ function listen<S extends Server>(
   } catch (error) {
     return rejected(error)
   }
-  const sockets = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: options.keepAlive ?? false }
+  const sockets = socketOptions(options)
   return listenOn(makeServer, options, async (signal) => {
     const bound = await bindThem(() => net.createServer(sockets), signal)
     return bound.map(([listening, release]) => new SocketListener(listening, greeting, release))
   })
 }
+
+/** How accepted sockets are to be: options of a `net.Server`, and its properties of the same names. */
+const socketOptions = ({ keepAlive = false }: TcpListenOptions): net.ServerOpts => ({
+  allowHalfOpen: true,
+  pauseOnConnect: true,
+  noDelay: true,
+  keepAlive,
+})
 
 /** Those options that {@link greetingOf} looks at. */
 export type GreetingOptions = Pick<TcpListenOptions, 'proxyProtocol' | 'tlsOptional' | 'maxConnectionsPerPeer'> &

@@ -444,19 +444,29 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
   }
 
   #wait<T>(attempt: ReadAttempt<T>, options: ReadOptions | undefined, operation: string): Promise<T | undefined> {
-    const pending: PendingRead = mayBeCancelled(options)
-      ? this.#cancellable(attempt, options, operation)
-      : { attempt, operation, waiter: new Waiter<unknown>(), progress: undefined }
+    const pending: PendingRead =
+      options === undefined ? this.#plain(attempt, operation) : this.#limited(attempt, options, operation)
     this.#pending = pending
     if (this.#paused) this.#resume()
     return pending.waiter.promise as Promise<T | undefined>
   }
 
-  // A method of its own, so that a wait that nothing can cancel makes no closures: there is one per idle connection.
-  #cancellable(attempt: ReadAttempt<unknown>, options: ReadOptions | undefined, operation: string): PendingRead {
+  // Without a closure where nothing can cancel it: there is one per idle connection.
+  #plain(attempt: ReadAttempt<unknown>, operation: string): PendingRead {
+    if (!mayBeCancelled(undefined)) return { attempt, operation, waiter: new Waiter<unknown>(), progress: undefined }
+    return this.#inScope(attempt, operation)
+  }
+
+  #inScope(attempt: ReadAttempt<unknown>, operation: string): PendingRead {
+    const waiter = new Waiter<unknown>(undefined, undefined, () => this.#settled(pending))
+    const pending: PendingRead = { attempt, operation, waiter, progress: undefined }
+    return pending
+  }
+
+  #limited(attempt: ReadAttempt<unknown>, options: ReadOptions, operation: string): PendingRead {
     const name = (): string =>
       `${operation}${this.peer === undefined ? '' : ` from ${this.peer}`} (${this.#queue.length} bytes buffered)`
-    const watched = options?.idleTimeoutMs !== undefined || options?.minRate !== undefined
+    const watched = options.idleTimeoutMs !== undefined || options.minRate !== undefined
     const fail = (error: unknown): void => {
       this.#settled(pending)
       pending.waiter.reject(error)

@@ -20,19 +20,14 @@ import { ExceptionGroup } from './exceptionGroup.ts'
 import { withOption } from './trailingOptions.ts'
 import type { TaskHandle, TaskStatus } from './taskHandle.ts'
 
-/** The rules by which a nursery raises its errors. */
-export interface Raising {
-  /** A lone error is raised in a group, too. */
-  readonly strict: boolean
-  /** The body's own error is raised as it is, if it is alone. */
-  readonly bareBody: boolean
-}
+const NOTHING: readonly Left[] = []
 
 export class Children {
   readonly scope: CancelScope
   /** What is ambient in the body; nothing where nothing is to be. */
   readonly context: Context | undefined
-  readonly #raising: Raising
+  readonly #strict: boolean
+  readonly #bareBody: boolean
   /** The body, the children, and calls of {@link start} that wait. */
   #running = 1
   #first: ChildTask<unknown> | undefined = undefined
@@ -43,11 +38,15 @@ export class Children {
   #finishers: Set<() => Promise<void>> | undefined = undefined
   #closed = false
 
-  /** Opens the scope. */
+  /**
+   * Opens the scope. A lone error is raised in a group, too, if `strict`; that of the body is raised as it is, if it is
+   * alone and `bareBody`.
+   */
   constructor(scope: CancelScope, strict: boolean | undefined, bareBody: boolean) {
     this.scope = scope
     this.context = openScope(scope)
-    this.#raising = { strict: strict ?? currentContext()?.strict ?? true, bareBody }
+    this.#strict = strict ?? currentContext()?.strict ?? true
+    this.#bareBody = bareBody
   }
 
   get closed(): boolean {
@@ -126,9 +125,16 @@ export class Children {
     this.#fail(error)
   }
 
-  /** The body is over: waits for all the others, closes the scope, and throws what there is to throw. */
-  async leave(): Promise<void> {
-    this.#running--
+  /**
+   * The body is over: waits for all the others, if there are any, closes the scope, and throws what there is to throw.
+   */
+  leave(): Promise<void> | undefined {
+    if (--this.#running > 0 || this.#finishers !== undefined) return this.#leaveLater()
+    this.#close()
+    return undefined
+  }
+
+  async #leaveLater(): Promise<void> {
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- until nobody is left
       if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
@@ -137,25 +143,28 @@ export class Children {
       this.#finishers = undefined
       for (const finish of finishers) this.startSoon(finish, [])
     }
+    this.#close()
+  }
+
+  #close(): void {
     this.#closed = true
     // Leaving is a checkpoint, unless there is something worse already.
     if (this.#errors === undefined) {
       const cancellation = outerCancellation(this.scope)
       if (cancellation !== undefined) this.#fail(cancellation.reason)
     }
-    const left = this.#errors === undefined ? [] : absorb(this.scope, this.#errors)
+    const left = this.#errors === undefined ? NOTHING : absorb(this.scope, this.#errors)
     closeScope(this.scope)
     if (left.length > 0) throw this.#toRaise(left)
   }
 
   #toRaise(left: readonly Left[]): unknown {
-    const { strict, bareBody } = this.#raising
     const errors = left.map(({ error }) => error)
-    if (errors.length === 1 && (errors[0] instanceof Cancelled || left[0]!.task !== undefined || !strict)) {
+    if (errors.length === 1 && (errors[0] instanceof Cancelled || left[0]!.task !== undefined || !this.#strict)) {
       return errors[0]
     }
     const failure = this.#bodyFailure
-    if (bareBody && failure !== undefined && errors.every((e) => e === failure.error || e instanceof Cancelled)) {
+    if (this.#bareBody && failure !== undefined && errors.every((e) => e === failure.error || e instanceof Cancelled)) {
       return failure.error
     }
     return new ExceptionGroup('errors in a nursery', errors)

@@ -1,4 +1,4 @@
-import type { AnyProtocol } from '../protocol.ts'
+import { isBuffered, type AnyProtocol, type BufferedProtocol, type Protocol } from '../protocol.ts'
 import type { Layer } from '../layers/layer.ts'
 import { LayerTransport } from '../layers/layerTransport.ts'
 import type { Encoder, Transport } from '../transport.ts'
@@ -18,6 +18,9 @@ export function connectionContext(around: Context, scopeOf: () => CancelScope): 
     new ContextTransport(inner, protocol, report, context, scope).start()
   }
 }
+
+// What the class lets be called from outside of it.
+let connectionLost: (transport: ContextTransport, error: Error | null) => void
 
 class ContextTransport extends LayerTransport {
   readonly #context: Context
@@ -70,11 +73,32 @@ class ContextTransport extends LayerTransport {
 
   protected override below(protocol: AnyProtocol): AnyProtocol {
     const context = this.#context
-    const plain = super.below(protocol)
-    // All of them are functions that know what they belong to.
-    const within = (callback: unknown) => {
-      return (...args: unknown[]): never => runIn(context, callback as (...given: unknown[]) => never, ...args)
+    const callbacks = {
+      eofReceived: () => runIn(context, eofReceived, this),
+      pauseWriting: () => runIn(context, pauseWriting, this),
+      resumeWriting: () => runIn(context, resumeWriting, this),
+      connectionLost: (error: Error | null) => runIn(context, connectionLost, this, error),
     }
-    return Object.fromEntries(Object.entries(plain).map(([name, callback]) => [name, within(callback)]))
+    if (!isBuffered(protocol)) return { ...callbacks, dataReceived: (data) => runIn(context, dataReceived, this, data) }
+    return {
+      ...callbacks,
+      getBuffer: (sizeHint) => runIn(context, getBuffer, protocol, sizeHint),
+      bufferUpdated: (n) => runIn(context, bufferUpdated, protocol, n),
+    }
+  }
+
+  static {
+    connectionLost = (transport, error) => transport.onLost(error)
   }
 }
+
+// No closure is made for a callback. The protocol is asked for each time: it may be replaced.
+const dataReceived = (transport: Transport, data: Buffer): void => protocolOf(transport).dataReceived?.(data)
+const eofReceived = (transport: Transport): boolean | void => protocolOf(transport).eofReceived?.()
+const pauseWriting = (transport: Transport): void => protocolOf(transport).pauseWriting?.()
+const resumeWriting = (transport: Transport): void => protocolOf(transport).resumeWriting?.()
+const getBuffer = (protocol: Lending, sizeHint: number): Uint8Array => protocol.getBuffer(sizeHint)
+const bufferUpdated = (protocol: Lending, n: number): void => protocol.bufferUpdated(n)
+
+type Lending = Pick<BufferedProtocol, 'getBuffer' | 'bufferUpdated'>
+const protocolOf = (transport: Transport): Partial<Protocol> => transport.getProtocol() as Partial<Protocol>

@@ -23,8 +23,8 @@ export interface Context {
   readonly loop: Loop | undefined
   /** Whether nurseries raise a lone error in a group, too. */
   readonly strict: boolean
-  /** Whether this is inside of `run`. */
-  readonly isRun: boolean
+  /** The `run` around it, which may be over for what was left running. */
+  readonly run: { readonly ended: boolean } | undefined
 }
 
 /** Where there is nothing ambient. */
@@ -34,12 +34,12 @@ export const NO_CONTEXT: Context = {
   task: undefined,
   loop: undefined,
   strict: true,
-  isRun: false,
+  run: undefined,
 }
 
 /** The same, for what runs in that scope by trio's rules. */
-export function contextIn({ loop, strict, isRun }: Context, scope: CancelScope): Context {
-  return { flavour: 'trio', scope, task: undefined, loop, strict, isRun }
+export function contextIn({ loop, strict, run }: Context, scope: CancelScope): Context {
+  return { flavour: 'trio', scope, task: undefined, loop, strict, run }
 }
 
 const storage = new AsyncLocalStorage<Context | undefined>()

@@ -44,8 +44,8 @@ export class Handle {
     const { context, failed } = this.#home
     try {
       const result = this.#snapshot(() => (context === undefined ? call() : runIn(context, call)))
-      // An async function in place of a callback: its error is one, too.
-      if (isThenable(result)) result.then(undefined, failed)
+      // Of an async function in place of a callback; the outcome of a future is somebody else's.
+      if (result instanceof Promise) result.catch(failed)
     } catch (error) {
       failed(error)
     }

@@ -15,6 +15,7 @@ import { childrenOf, type Nursery } from './nursery.ts'
 import { SignalHandlers } from './signalHandlers.ts'
 import { checkStream, StreamWatchers, type WatchedReadable, type WatchedWritable } from './streamWatchers.ts'
 import { beginTask, Task } from './task.ts'
+import { defaultExecutor, TrioExecutor, type ExportedFunction } from './trioExecutor.ts'
 import { TrioTask } from './trioTask.ts'
 
 export interface CreateTaskOptions {
@@ -79,28 +80,30 @@ export class Loop {
 
   /**
    * Begins `fn` as a child of the nursery, in trio's flavour. Cancelling the task cancels its scope; the task is done when
-   * `fn` has ended. An error of it that nobody has looked at a turn later goes to the exception handler. (trio-protocol:
-   * `Loop.create_task`.)
+   * `fn` has ended. An error of it that nobody has looked at a turn later goes to the exception handler. In a nursery that
+   * is cancelled nothing begins, and the task is cancelled. (trio-protocol: `Loop.create_task`.)
    */
   createTask<T>(fn: () => Promise<T>, options?: CreateTaskOptions): Task<T> {
     this.#check('createTask', fn)
+    if (this.#isCancelled) return this.#cancelledTask(options)
     return new TrioTask(this.#children, this.#context, fn, { ...options, loop: this, ended: this.#errors.taskEnded })
   }
 
   /**
    * Begins `fn` in asyncio's flavour, in the next microtask. It hears of a cancel through `task.signal`, the futures and
-   * the waits of millrace that it awaits. The nursery waits for it; a cancel of the nursery cancels it, once. An error of
-   * it that nobody has looked at a turn later goes to the exception handler. (asyncio: `create_task`.)
+   * the waits of millrace that it awaits. The nursery waits for it; a cancel of the nursery cancels it, once. Otherwise it
+   * is like {@link createTask}. (asyncio: `create_task`.)
    */
   aioTask<T>(fn: () => PromiseLike<T>, options?: CreateTaskOptions): Task<T> {
     this.#check('aioTask', fn)
+    if (this.#isCancelled) return this.#cancelledTask(options)
     const task = new Task<T>({ ...options, loop: this })
     this.#adopt(task, fn.name, () => beginTask(task, this.calls.context, fn))
     return task
   }
 
   createFuture<T = unknown>(): Future<T> {
-    this.#check('createFuture')
+    this.#checkRunning('createFuture')
     return new Future<T>({ loop: this })
   }
 
@@ -128,6 +131,25 @@ export class Loop {
     this.#check('runTrioTask', fn)
     const child = this.#children.startSoon(fn, args, this.#context)
     return new ChildHandle(() => child.cancel())
+  }
+
+  /**
+   * Calls `fn(...args)` in a thread of the executor, `null` for the default one: see `TrioExecutor.run`. Cancelling the future
+   * takes back a call that waits for a thread; one that runs comes to its end, and has its outcome. Throws a TypeError for
+   * another kind of executor, and {@link InvalidStateError} for one that was shut down. (asyncio: `run_in_executor`.)
+   */
+  runInExecutor<A extends unknown[], T>(
+    executor: TrioExecutor | null,
+    fn: ((...args: A) => T) | ExportedFunction,
+    ...args: A
+  ): Future<Awaited<T>> {
+    this.#checkRunning('runInExecutor')
+    if (typeof fn !== 'object' || fn === null) checkFunction('runInExecutor', fn)
+    const chosen = executor ?? defaultExecutor()
+    if (!(chosen instanceof TrioExecutor)) throw new TypeError('runInExecutor() takes a TrioExecutor, or null')
+    if (chosen.closed) throw new InvalidStateError('runInExecutor() with an executor that was shut down')
+    const call = (): Promise<Awaited<T>> => chosen.run(fn as (...args: A) => T, args)
+    return new TrioTask(this.#children, this.#context, named(fn, call), { loop: this })
   }
 
   // --- callbacks
@@ -178,7 +200,7 @@ export class Loop {
 
   /** Whether there was a handler. (asyncio: `remove_signal_handler`.) */
   removeSignalHandler(signal: NodeJS.Signals): boolean {
-    this.#check('removeSignalHandler')
+    this.#checkRunning('removeSignalHandler')
     return this.#signals.remove(signal)
   }
 
@@ -195,7 +217,7 @@ export class Loop {
 
   /** Whether there was one. (asyncio: `remove_reader`.) */
   removeReader(stream: WatchedReadable): boolean {
-    this.#check('removeReader')
+    this.#checkRunning('removeReader')
     return this.#readers.remove(stream)
   }
 
@@ -211,7 +233,7 @@ export class Loop {
 
   /** Whether there was one. (asyncio: `remove_writer`.) */
   removeWriter(stream: WatchedWritable): boolean {
-    this.#check('removeWriter')
+    this.#checkRunning('removeWriter')
     return this.#writers.remove(stream)
   }
 
@@ -220,13 +242,13 @@ export class Loop {
    * Throws a TypeError if it has none. (trio-asyncio: `autoclose`.)
    */
   autoclose(resource: Closable): void {
-    this.#check('autoclose')
+    this.#checkRunning('autoclose')
     this.#autoclosing.add(resource)
   }
 
   /** Takes that back. (trio-asyncio: `no_autoclose`.) */
   noAutoclose(resource: Closable): void {
-    this.#check('noAutoclose')
+    this.#checkRunning('noAutoclose')
     this.#autoclosing.remove(resource)
   }
 
@@ -237,7 +259,8 @@ export class Loop {
    * by default; `null` puts that back. What it throws itself does end the nursery. (asyncio: `set_exception_handler`.)
    */
   setExceptionHandler(handler: ExceptionHandler | null): void {
-    this.#check('setExceptionHandler', handler ?? (() => {}))
+    this.#checkRunning('setExceptionHandler')
+    if (handler !== null) checkFunction('setExceptionHandler', handler)
     this.#errors.handler = handler
   }
 
@@ -276,9 +299,13 @@ export class Loop {
     return { reason: new InvalidStateError(`${operation}() on a loop that is ${state}`) }
   }
 
-  #check(operation: string, fn: unknown = named): void {
+  #checkRunning(operation: string): void {
     const refused = this.#refused(operation)
     if (refused !== undefined) throw refused.reason
+  }
+
+  #check(operation: string, fn: unknown): void {
+    this.#checkRunning(operation)
     checkFunction(operation, fn)
   }
 
@@ -297,6 +324,18 @@ export class Loop {
     return this.calls.at(when, () => fn(...args))
   }
 
+  get #isCancelled(): boolean {
+    return this.#children.scope.cancellation !== undefined
+  }
+
+  /** Begins nothing: a task that is begun again whenever it ends would be so for ever. */
+  #cancelledTask(options: CreateTaskOptions | undefined): Task<never> {
+    const task = new Task<never>({ ...options, loop: this })
+    task.cancel(this.#children.scope.cancellation?.reason)
+    beginTask(task, undefined, () => {})
+    return task
+  }
+
   /** As a child that waits for the task, and cancels it when it is cancelled itself. */
   #adopt(task: Task<unknown>, name: string, begin?: () => void): { release(): void } {
     let release!: () => void
@@ -308,6 +347,7 @@ export class Loop {
     }
     const { scope } = this.#children.startSoon(wait, [], this.#context, name || '(anonymous)')
     const { cancellation } = scope
+    // Only what comes from another loop is begun where this one is cancelled already.
     if (cancellation !== undefined) task.cancel(cancellation.reason)
     const link = cancellation === undefined ? watchScope(scope, task) : undefined
     const futureDone = (): void => {
@@ -338,7 +378,7 @@ export class Loop {
   }
 
   static {
-    checkRunning = (loop, operation) => loop.#check(operation)
+    checkRunning = (loop, operation) => loop.#checkRunning(operation)
     adoptTask = (loop, task) => loop.#adopt(task, task.getName())
     beginTrio = (loop, fn) => new TrioTask(loop.#children, loop.#context, fn, { loop, always: true })
     tellAbandoned = (loop, error) => {

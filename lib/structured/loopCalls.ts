@@ -38,8 +38,8 @@ export class LoopCalls implements HandleHome {
   }
 
   readonly enqueue = (handle: Handle): void => {
-    // A future may be done after the end of its loop; whoever asked to be told is.
-    if (this.#closed) return void DONE.then(() => runHandle(handle))
+    // As asyncio: a future that is done after the end of its loop tells only those who await it.
+    if (this.#closed) return
     this.#queue.push(handle)
     if (this.#scheduled) return
     this.#scheduled = true

@@ -122,14 +122,16 @@ export async function runNursery<T>(
   } catch (error) {
     children.bodyFailed(error)
   }
-  await children.leave()
+  const left = children.leave()
+  if (left !== undefined) await left
   return value as T
 }
 
 function openUnjoined(options: NurseryOptions | undefined): OpenNursery {
   const children = new Children(new CancelScope(options), options?.strictExceptionGroups, false)
   let left: Promise<void> | undefined
-  const join = (): Promise<void> => (left ??= handled(children.leave()))
+  const leave = async (): Promise<void> => children.leave()
+  const join = (): Promise<void> => (left ??= handled(leave()))
   return Object.assign(new Nursery(KEY, children), {
     join,
     [Symbol.asyncDispose]: async () => {

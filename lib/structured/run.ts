@@ -29,21 +29,23 @@ export async function runWith<A extends any[], T>(
   fn: (...args: A) => Promise<T>,
   ...args: A
 ): Promise<T> {
-  if (currentContext()?.isRun)
+  if (currentContext()?.run?.ended === false)
     throw new InvalidStateError('run() inside of run(): call the function, or use openLoop()')
   if (typeof fn !== 'function') throw new TypeError('run() takes an async function')
   signal?.throwIfAborted()
   const scope = new CancelScope()
   const watched = signal && watchSignal(signal, scope)
   const alive = keepAlive()
+  const own = { ended: false }
   try {
     const value = await scope.run((): Promise<T> => {
-      const context = { ...(currentContext() ?? NO_CONTEXT), strict: strictExceptionGroups, isRun: true }
+      const context = { ...(currentContext() ?? NO_CONTEXT), strict: strictExceptionGroups, run: own }
       return runIn(context, openLoop, () => fn(...args)) as Promise<T>
     })
     if (scope.cancelledCaught) throw signal!.reason
     return value as T
   } finally {
+    own.ended = true
     forget(watched)
     alive()
   }

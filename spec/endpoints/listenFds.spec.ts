@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { linkSync } from 'node:fs'
 import * as net from 'node:net'
 import { createServer } from '../../lib/endpoints/listen.ts'
 import { listenFds } from '../../lib/endpoints/listenFds.ts'
 import { netDefer, netDial, netError, NetRecorder, netStop, netUnixPath, netUntil } from '../support/netTools.ts'
+import { Protocol } from '../../lib/protocol.ts'
+import type { Transport } from '../../lib/transport.ts'
 import { spawnWith } from '../support/inheriting.ts'
 
 const HOST = '127.0.0.1'
@@ -117,5 +120,52 @@ describe('reusePort', () => {
     )
     const needs = `reusePort needs Node 22.12 or later, this is ${process.version}`
     expect(outcome).toBe(has ? 'divided, EADDRINUSE without' : needs)
+  })
+})
+
+describe('sock', () => {
+  const listening = async (): Promise<net.Server> => {
+    const server = net.createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return server
+  }
+
+  it('takes over a server of Node that listens: half-closed clients get their answer, and it is closed with ours', async () => {
+    const sock = await listening()
+    const server = await createServer(
+      class extends Protocol {
+        #transport!: Transport
+        override connectionMade(transport: Transport): void {
+          this.#transport = transport
+        }
+        override eofReceived(): boolean {
+          this.#transport.write('answered')
+          this.#transport.close()
+          return true
+        }
+      },
+      { sock },
+    )
+    expect(server.sockets[0]!.port).toBe((sock.address() as net.AddressInfo).port)
+    const client = net.connect({ port: server.sockets[0]!.port, host: '127.0.0.1' })
+    client.end()
+    expect(String((await once(client, 'data'))[0])).toBe('answered')
+    await once(client, 'close')
+    const closed = once(sock, 'close')
+    server.close()
+    await closed
+    expect(sock.listening).toBe(false)
+  })
+
+  it('must listen, have no other owner, and be the only place', async () => {
+    const sock = await listening()
+    for (const wrong of [{ sock: net.createServer() }, { sock, port: 0 }, { sock, fd: 3 }]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await expect(createServer(Protocol, wrong)).rejects.toThrow(TypeError)
+    }
+    sock.on('connection', () => {})
+    await expect(createServer(Protocol, { sock })).rejects.toThrow(TypeError)
+    sock.close()
   })
 })

@@ -653,6 +653,16 @@ describe('run', () => {
       await errorOf(run(() => openNursery(() => run(async () => {}), { strictExceptionGroups: false }))),
     ).toBeInstanceOf(InvalidStateError)
     expect(await Promise.all([run(async () => 1), run(async () => 2)])).toEqual([1, 2])
+    // What one has left running is not inside of it any more, though another may be open.
+    let later!: Promise<number>
+    await openNursery(async () => {
+      await run(async () => {
+        later = turn()
+          .then(turn)
+          .then(() => run(async () => 3))
+      })
+      expect(await later).toBe(3)
+    })
   })
 
   it('rejects for what is no function', async () => {

@@ -43,13 +43,14 @@ class Reports {
     return new Reports(server)
   }
 
-  /** Source with which a child connects, and then runs `then`, where `say(line)` reports. */
+  /** Source with which a child connects, and then runs `then`, where `say(line)` reports. It ends with this spec at the latest. */
   child(then: string): string[] {
     const { port } = this.#server.address() as AddressInfo
     return script(`
       const socket = require('node:net').connect(${port}, '127.0.0.1')
       const say = (line) => socket.write(line + '\\n')
       setInterval(() => {}, 1000)
+      socket.on('close', () => process.exit(1)).on('error', () => {})
       ${then}
       say('pid ' + process.pid)`)
   }
@@ -262,11 +263,14 @@ describe('runProcess', () => {
       const controller = new AbortController()
       const running = runProcess(program, { signal: controller.signal, captureStdout: true })
       const other = Number((await reports.line(/other (\d+)/))[1])
-      await reports.line(/pid/)
-      controller.abort('enough')
-      await expect(running).rejects.toBe('enough')
-      expect(isThere(other)).toBe(true)
-      process.kill(other, 'SIGKILL')
+      try {
+        await reports.line(/pid/)
+        controller.abort('enough')
+        await expect(running).rejects.toBe('enough')
+        expect(isThere(other)).toBe(true)
+      } finally {
+        process.kill(other, 'SIGKILL')
+      }
     })
 
     it('by a deadline ends in time', async () => {

@@ -288,7 +288,7 @@ describe('Task', () => {
         (running) => void running.cancel(),
       )
       await nextTurn()
-      expect([ended.sort(), outcome]).toEqual([[0, 1, 2, 3], new CancelledError('cancelled')])
+      expect([new Set(ended), outcome]).toEqual([new Set([0, 1, 2, 3]), new CancelledError('cancelled')])
     })
   })
 
