@@ -27,16 +27,21 @@ export async function serveCalls(nursery: Nursery, server: RpcServer, options: R
 
 async function keep(server: RpcServer, scope: CancelScope): Promise<void> {
   const ended = new Waiter<void>({ scope }, undefined, () => void server.forceShutdown())
-  // Whoever shuts it down may do so in a scope that is cancelled.
-  const shutDown = (): void => void detached(() => server.shutdown({ graceMs: Infinity })).then(() => ended.resolve())
-  const link = server.closing.aborted ? undefined : watchSignal(server.closing, { cancel: shutDown })
-  if (server.closing.aborted) shutDown()
+  const end = (): void => void finish(server).then(() => ended.resolve())
+  const link = server.closing.aborted ? undefined : watchSignal(server.closing, { cancel: end })
+  if (server.closing.aborted) end()
   try {
     await ended.promise
   } catch (error) {
     forget(link)
     await detached(() => server.forceShutdown())
-    await detached(() => server.shutdown({ graceMs: Infinity }))
+    await finish(server)
     throw error
   }
+}
+
+/** Whoever shuts it down may do so in a scope that is cancelled, or by force: that does not wait for handlers. */
+async function finish(server: RpcServer): Promise<void> {
+  await detached(() => server.shutdown({ graceMs: Infinity }))
+  await detached(() => server.shutdown({ graceMs: Infinity }))
 }
