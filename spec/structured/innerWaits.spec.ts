@@ -169,7 +169,7 @@ describe('streams', () => {
       expect(await errorOf(near.writer.flush())).toBeInstanceOf(Cancelled)
     })
     expect(await errorOf(near.writer.drain())).toBeInstanceOf(ConnectionLostError)
-    const [decoding, raw] = openStreams(framed(lengthPrefixed({ maxLength: 1 })))
+    const [decoding, raw] = openStreams(framed(lengthPrefixed({ maxFrameLength: 1 })))
     raw.writer.transport.write('too long for it')
     const refused = await errorOf(decoding.reader.readMessage())
     expect(refused).not.toBeInstanceOf(LimitOverrunError)
