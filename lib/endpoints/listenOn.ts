@@ -27,9 +27,14 @@ export function listenOn<S extends Server>(
   const listening = bind(cancelled.signal).then(
     (listeners) => {
       if (waiter.settled) return listeners.forEach((listener) => listener.close())
-      const server = makeServer(listeners)
-      if (options.startServing !== false) void server.startServing()
-      waiter.resolve(server)
+      try {
+        const server = makeServer(listeners)
+        if (options.startServing !== false) void server.startServing()
+        waiter.resolve(server)
+      } catch (error) {
+        for (const listener of listeners) listener.close()
+        waiter.reject(error)
+      }
     },
     (error: unknown) => waiter.reject(error),
   )

@@ -9,7 +9,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { allocate } from '../bytes/allocate.ts'
 import { ConnectionLostError, InvalidStateError, SendFileError } from '../errors.ts'
 import { peerOf, type WriteTransport } from '../transport.ts'
-import { abortedOnEntry, handled, rejected, Waiter, type WaitOptions } from '../wait.ts'
+import { abortedOnEntry, handled, rejected, UNCANCELLED, Waiter, type WaitOptions } from '../wait.ts'
 
 export interface SendFileOptions extends WaitOptions {
   /** Where to begin, in bytes from the beginning of the file; 0 by default. */
@@ -136,7 +136,7 @@ class Sending {
 
   /** Rejects with the reason, if there is one but that somebody has closed it. */
   async #closed(): Promise<never> {
-    await this.#transport.flush()
+    await this.#transport.flush({ scope: UNCANCELLED })
     const peer = nameOf(this.#transport)
     throw new ConnectionLostError(`connection with ${peer} closed in the middle of a file`, peer)
   }
@@ -161,7 +161,7 @@ class Sending {
       this.#written += part.length
       const next = readNext()
       // oxlint-disable-next-line no-await-in-loop -- one block after the other
-      await this.#transport.flush()
+      await this.#transport.flush({ scope: UNCANCELLED })
       this.#sent = this.#written
       if (this.#waiter.settled) return
       this.#options.onProgress?.(this.#sent)

@@ -23,7 +23,7 @@ export interface ServerOptions {
 export interface CloseOptions {
   /** How long connections may take to end by themselves, in milliseconds; what is left then is aborted. */
   graceMs: number
-  /** Ends the time of grace early. */
+  /** Ends the time of grace early, as a cancel of the scope around does. */
   signal?: AbortSignal | undefined
 }
 
@@ -115,7 +115,7 @@ export class Server implements AsyncDisposable {
   serveForever(options?: WaitOptions): Promise<never> {
     if (this.closed) return rejected(new InvalidStateError('serveForever() on a server that is closed'))
     if (this.#serving !== undefined) return rejected(new InvalidStateError('serveForever() is running already'))
-    void this.startServing()
+    if (abortedOnEntry(options) === undefined) void this.startServing()
     this.#serving = new Waiter<never>(options, () => 'serveForever')
     const ended = this.#serving.promise.catch(async (reason: unknown) => {
       this.#serving = undefined

@@ -225,10 +225,10 @@ export class MessageStream<In, Out = In, Event = unknown> implements AsyncIterab
    * {@link ConnectionLostError} also when it had ended cleanly before. Cancelled, it changes nothing.
    */
   drain(options?: WaitOptions): Promise<void> {
-    const exception = this.exception()
-    if (exception !== null) return rejected(exception)
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return rejected(aborted.reason)
+    const exception = this.exception()
+    if (exception !== null) return rejected(exception)
     if (this.isClosing() || ++this.#drains === DRAINS_PER_TURN) {
       this.#drains = 0
       // Twice, since the end of a socket is told behind the turn in which it is closed.

@@ -156,13 +156,13 @@ export class Channel implements Caller, CallOwner, SubchannelOwner, AsyncDisposa
     if (!(graceMs >= 0)) return rejected(new RangeError(`graceMs must be a number of milliseconds, not ${graceMs}`))
     const aborted = abortedOnEntry(options)
     this.#shutDown()
-    if (aborted !== undefined) return rejected(aborted.reason)
-    if (this.#isClosed) return DONE
-    if (clock.now() + graceMs < this.#graceEnds) {
+    if (!this.#isClosed && clock.now() + graceMs < this.#graceEnds) {
       this.#graceEnds = clock.now() + graceMs
       clock.clearTimeout(this.#graceTimer)
       this.#graceTimer = clock.setTimeout(() => this.abort(), graceMs, true)
     }
+    if (aborted !== undefined) return rejected(aborted.reason)
+    if (this.#isClosed) return DONE
     return this.#closedWaiters.wait(options, () => `close of a channel with ${this.activeCalls} calls`)
   }
 

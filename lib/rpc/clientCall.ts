@@ -6,7 +6,7 @@
  */
 import { clock } from '../clock.ts'
 import { rpcClient } from '../rpcEvents.ts'
-import { forget, mayBeCancelled, scopeOf, watchScope, watchSignal, type WaitLink } from '../wait.ts'
+import { bound, forget, mayBeCancelled, scopeOf, watchScope, watchSignal, type WaitLink } from '../wait.ts'
 import type { CallOptions } from './client.ts'
 import type { ClientConnection } from './clientConnection.ts'
 import type { ClientMethod } from './clientMethod.ts'
@@ -14,7 +14,7 @@ import type { ClientStream } from './clientWire.ts'
 import { encodeMetadata, type KeyValues } from './envelope.ts'
 import { NOTHING } from './frame.ts'
 import { iteratorOf, leave, leaveUnused } from './iteratorOf.ts'
-import { MessageQueue } from './messageQueue.ts'
+import { MessageQueue, type QueueOwner } from './messageQueue.ts'
 import { Metadata, metadataPairs } from './metadata.ts'
 import { RpcError } from './rpcError.ts'
 import { Status } from './status.ts'
@@ -29,6 +29,11 @@ export interface CallOwner {
   takeOver(call: ClientCall, error: RpcError, unprocessed: boolean): boolean
   /** The call is given up while no connection has it. */
   givenUp(call: ClientCall): void
+}
+
+/** The messages of a caller, one by one. */
+export interface Requests {
+  next(): Promise<IteratorResult<unknown>> | IteratorResult<unknown>
 }
 
 const ignore = (): void => {}
@@ -61,6 +66,8 @@ export class ClientCall implements ClientStream {
   #reject: (error: unknown) => void = ignore
   #signalWait: WaitLink | undefined = undefined
   #scopeWait: WaitLink | undefined = undefined
+  /** Calls what the caller has given, as if he did it himself: it may be somebody else who begins the call. */
+  readonly #asCaller: ((call: () => unknown) => unknown) | undefined
   #requests: Pick<AsyncIterator<unknown> | Iterator<unknown>, 'return'> | undefined = undefined
   /** Something that the server has sent was given out. */
   #used = false
@@ -87,12 +94,14 @@ export class ClientCall implements ClientStream {
     this.#began = rpcClient.hasSubscribers ? clock.now() : NaN
     this.expires = timeoutMs === Infinity ? Infinity : clock.now() + timeoutMs
     this.metadata = options?.metadata === undefined ? NOTHING : encodeMetadata(metadataPairs(options.metadata))
+    this.#asCaller = method.method.requestStream ? bound((call: () => unknown) => call()) : undefined
     if (method.method.responseStream) {
       this.promise = undefined
-      this.responses = new MessageQueue<unknown>({
+      const owner: QueueOwner = {
         consumed: (cost) => this.connection?.consumed(this, cost),
         abandoned: () => this.giveUp(Status.CANCELLED, () => this.#error(Status.CANCELLED, 'the responses were left')),
-      })
+      }
+      this.responses = new MessageQueue<unknown>(owner, options?.scope && { scope: options.scope })
     } else {
       this.responses = undefined
       this.promise = new Promise((resolve, reject) => {
@@ -117,11 +126,13 @@ export class ClientCall implements ClientStream {
   // --- from the caller
 
   /** The call's messages; asked for once. */
-  takeRequests(): AsyncIterator<unknown> | Iterator<unknown> {
+  takeRequests(): Requests {
     const iterator = iteratorOf(this.request)
     if (iterator === undefined) throw new TypeError(`${this.method.method.path} takes an iterable of messages`)
     this.#requests = iterator
-    return iterator
+    const asCaller = this.#asCaller as (call: typeof next) => ReturnType<typeof next>
+    const next = (): ReturnType<Requests['next']> => iterator.next()
+    return { next: () => asCaller(next) }
   }
 
   /** They have come to their end, or failed: they need not be told that nobody takes them any more. */
@@ -233,7 +244,7 @@ export class ClientCall implements ClientStream {
     if (!this.method.method.requestStream) return
     // What makes the messages is to know that nobody takes them any more.
     const requests = this.#requests
-    void (requests === undefined ? leaveUnused(this.request) : leave(requests))
+    this.#asCaller!(() => void (requests === undefined ? leaveUnused(this.request) : leave(requests)))
   }
 
   #publish(status: Status, peer: string | undefined): void {

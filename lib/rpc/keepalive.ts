@@ -1,6 +1,6 @@
 import { clock, type Timer } from '../clock.ts'
 import { TimeoutError } from '../errors.ts'
-import { nextTurn, type WaitOptions } from '../wait.ts'
+import { nextTurn, UNCANCELLED, type WaitOptions } from '../wait.ts'
 
 /** What is watched. */
 export interface Watched {
@@ -74,7 +74,8 @@ export class Keepalive {
     const before = watched.lastReceived
     let silent = false
     try {
-      await watched.ping({ timeoutMs: this.#timeoutMs })
+      // The connection is others' too, not only of whoever made the call with which this began.
+      await watched.ping({ timeoutMs: this.#timeoutMs, scope: UNCANCELLED })
     } catch (error) {
       // The program may have been busy all the time: what has come meanwhile is yet to be read.
       if (error instanceof TimeoutError) await nextTurn()

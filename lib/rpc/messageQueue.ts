@@ -1,5 +1,5 @@
 import { InvalidStateError } from '../errors.ts'
-import { rejected, Waiter } from '../wait.ts'
+import { abortedOnEntry, rejected, Waiter, type WaitOptions } from '../wait.ts'
 
 /** Who is told of what becomes of the messages. */
 export interface QueueOwner {
@@ -13,10 +13,12 @@ const DONE: Promise<IteratorResult<never, undefined>> = Promise.resolve({ done: 
 
 /**
  * The messages of a stream that have come and were not taken yet, as what `for await` takes from. One `next()` may wait
- * at a time: another one then rejects with {@link InvalidStateError}. Leaving the loop gives up the rest.
+ * at a time: another one then rejects with {@link InvalidStateError}. One that is cancelled takes none. Leaving the loop
+ * gives up the rest.
  */
 export class MessageQueue<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
   readonly #owner: QueueOwner
+  readonly #waits: Pick<WaitOptions, 'scope'> | undefined
   #messages: T[] = []
   #costs: number[] = []
   /** Those in front of it were taken. */
@@ -26,8 +28,10 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined, unde
   #error: unknown
   #failed = false
 
-  constructor(owner: QueueOwner) {
+  /** `waits` is for every `next()`, which has no options of its own. */
+  constructor(owner: QueueOwner, waits?: Pick<WaitOptions, 'scope'>) {
     this.#owner = owner
+    this.#waits = waits
   }
 
   /** Whether no more comes in. */
@@ -78,6 +82,8 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined, unde
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
+    const aborted = abortedOnEntry(this.#waits)
+    if (aborted !== undefined) return rejected(aborted.reason)
     const first = this.#first
     if (first < this.#messages.length) {
       const message = this.#messages[first]!
@@ -88,13 +94,12 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined, unde
     }
     if (this.#ended) return this.#atEnd()
     if (this.#waiter !== undefined) return rejected(new InvalidStateError('next() while another next() is waiting'))
-    const waiter = new Waiter<IteratorResult<T, undefined>>(
-      undefined,
+    this.#waiter = new Waiter<IteratorResult<T, undefined>>(
+      this.#waits,
       () => 'next',
       () => (this.#waiter = undefined),
     )
-    if (!waiter.settled) this.#waiter = waiter
-    return waiter.promise
+    return this.#waiter.promise
   }
 
   return(): Promise<IteratorResult<T, undefined>> {

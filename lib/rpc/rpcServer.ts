@@ -39,7 +39,7 @@ export interface AddOptions {
 export interface ShutdownOptions {
   /** How long calls may take to end by themselves, in milliseconds; 30,000 by default. */
   readonly graceMs?: number | undefined
-  /** Ends the time of grace early. */
+  /** Ends the time of grace early, as a cancel of the scope around does. */
   readonly signal?: AbortSignal | undefined
 }
 

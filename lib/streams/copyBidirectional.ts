@@ -1,6 +1,6 @@
 import { ConnectionLostError } from '../errors.ts'
 import { peerOf } from '../transport.ts'
-import { handled, mayBeCancelled, Waiter, type WaitOptions } from '../wait.ts'
+import { handled, mayBeCancelled, UNCANCELLED, Waiter, type WaitOptions } from '../wait.ts'
 import { endWriting, READ_SIZE, type StreamPair } from './interop/halves.ts'
 import type { AnyReader } from './streamClasses.ts'
 import type { StreamWriter } from './streamWriter.ts'
@@ -29,7 +29,8 @@ export function copyBidirectional(a: Halves, b: Halves, options?: WaitOptions): 
     `(${counts.join(' and ')} bytes)`
   const waiter = new Waiter<[number, number]>(options, operation, () => stop!.abort())
   if (waiter.settled) return waiter.promise
-  const waits = stop && { signal: stop.signal }
+  // The one wait above is what is cancelled.
+  const waits = stop && { signal: stop.signal, scope: UNCANCELLED }
   const copied = Promise.all([
     copy(left, right, (n) => (counts[0] += n), waits),
     copy(right, left, (n) => (counts[1] += n), waits),

@@ -59,6 +59,8 @@ export class HandlerServer<C> extends Server implements AsyncIterable<C> {
   [Symbol.asyncIterator](): AsyncIterableIterator<C> {
     return {
       next: () => {
+        const aborted = abortedOnEntry(undefined)
+        if (aborted !== undefined) return rejected(aborted.reason)
         if (this.closed) return Promise.resolve({ done: true, value: undefined })
         const accepted = this.accept().then(
           (value) => ({ done: false as const, value }),

@@ -81,10 +81,25 @@ export class Process<
   }
 
   async #communicate(input: Uint8Array | string | undefined, options: WaitOptions | undefined) {
-    const all = (reader: AnyReader | null): Promise<Buffer> | null => reader && handled(reader.read(-1, options))
-    const [stdout, stderr] = await Promise.all([all(this.stdout), all(this.stderr), this.#feed(input, options)])
-    await this.wait(options)
-    return { stdout, stderr } as Communicated<Out, Err>
+    let failed = false
+    const taken: (() => void)[] = []
+    const all = async (reader: AnyReader | null): Promise<Buffer | null> => {
+      if (reader === null) return null
+      const data = await reader.read(-1, options)
+      if (failed) reader.unread(data)
+      else taken.push(() => reader.unread(data))
+      return data
+    }
+    try {
+      const [stdout, stderr] = await Promise.all([all(this.stdout), all(this.stderr), this.#feed(input, options)])
+      await this.wait(options)
+      return { stdout, stderr } as Communicated<Out, Err>
+    } catch (error) {
+      // One may have ended before the other was cancelled.
+      failed = true
+      for (const putBack of taken) putBack()
+      throw error
+    }
   }
 
   async #feed(input: Uint8Array | string | undefined, options: WaitOptions | undefined): Promise<void> {

@@ -424,7 +424,7 @@ export class StreamReader<Item = Buffer> implements AsyncIterable<Item> {
     if (pending !== undefined) {
       return new InvalidStateError(`${operation}() while ${pending.operation}() is waiting on the same reader`)
     }
-    return (this.#refused ?? abortedOnEntry(options))?.reason
+    return (abortedOnEntry(options) ?? this.#refused)?.reason
   }
 
   #attempt<T>(attempt: ReadAttempt<T>): T | undefined {

@@ -75,10 +75,10 @@ export class StreamWriter implements AsyncDisposable {
    * was written goes on being sent. (asyncio: `StreamWriter.drain`.)
    */
   drain(options?: WaitOptions): Promise<void> {
-    const exception = this.#reader?.exception() ?? null
-    if (exception !== null) return rejected(exception)
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return rejected(aborted.reason)
+    const exception = this.#reader?.exception() ?? null
+    if (exception !== null) return rejected(exception)
     if (this.transport.isClosing() || ++this.#drains === DRAINS_PER_TURN) {
       this.#drains = 0
       // Twice, since the end of a socket is told behind the turn in which it is closed.
@@ -107,6 +107,8 @@ export class StreamWriter implements AsyncDisposable {
    * unsent. Cancelled, it changes nothing.
    */
   flush(options?: WaitOptions): Promise<void> {
+    const aborted = abortedOnEntry(options)
+    if (aborted !== undefined) return rejected(aborted.reason)
     const exception = this.#reader?.exception() ?? null
     return exception === null ? this.transport.flush(options) : rejected(exception)
   }

@@ -223,6 +223,10 @@ export class CancelScope implements WaitScope {
     this.#effectiveDeadline = Infinity
     if (this.#ambient) blockEnds()
     const parent = this.#parent
+    // Blocks that nobody has waited for are in the one around from now on, unless they are cancelled anyway.
+    if (parent !== undefined && this.#source === undefined) {
+      for (let child = this.#firstChild; child !== undefined; child = this.#firstChild) moveScope(child, parent)
+    }
     if (parent === undefined || this.#waits === undefined || this.#waits.isEmpty) return
     // Of what nobody has waited for.
     const cancellation = parent.cancellation
@@ -296,6 +300,8 @@ export class CancelScope implements WaitScope {
 
   /** Brings down the tree what has changed here. Everything is in place before anybody is told. */
   #refresh(): void {
+    // Behind its block nothing counts any more.
+    if (this.#state === 'closed') return
     if (!this.#inherit() || this.#firstChild === undefined) return this.#tell()
     const reached: CancelScope[] = [this]
     // Those behind the first are found while it is walked.

@@ -81,7 +81,8 @@ export class Children {
     } catch (error) {
       return rejected(error)
     }
-    const caller = currentContext()?.scope ?? this.scope
+    // Where nothing is ambient, nothing is known of the caller.
+    const caller = (this.context && currentContext()?.scope) ?? this.scope
     const refused = caller.cancellation
     if (refused !== undefined) return rejected(refused.reason)
     this.#running++

@@ -28,7 +28,7 @@ export async function openConnection<R extends AnyReader = StreamReader, W exten
       if (cancelled) writer.transport.abort()
       else writer.close()
       // How it was lost has been told to whoever read or wrote.
-      return writer.waitClosed().catch(() => {})
+      return writer.waitClosed({ scope: UNCANCELLED }).catch(() => {})
     })
     writer.waitClosed({ scope: UNCANCELLED }).then(remove, remove)
   } catch (error) {

@@ -1,8 +1,8 @@
 import { createServer, createUnixServer, type TcpListenOptions } from '../endpoints/listen.ts'
 import type { Server } from '../endpoints/server.ts'
 import type { RpcListenOptions, RpcServer } from '../rpc/rpcServer.ts'
-import { forget, Waiter, watchSignal } from '../wait.ts'
-import { CancelScope } from './cancelScope.ts'
+import { detached, forget, Waiter, watchSignal } from '../wait.ts'
+import type { CancelScope } from './cancelScope.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
 import { optionsIn, serveIn } from './serveIn.ts'
 
@@ -27,17 +27,21 @@ export async function serveCalls(nursery: Nursery, server: RpcServer, options: R
 
 async function keep(server: RpcServer, scope: CancelScope): Promise<void> {
   const ended = new Waiter<void>({ scope }, undefined, () => void server.forceShutdown())
-  const shutDown = (): void => void server.shutdown({ graceMs: Infinity }).then(() => ended.resolve())
-  const link = server.closing.aborted ? undefined : watchSignal(server.closing, { cancel: shutDown })
-  if (server.closing.aborted) shutDown()
+  const end = (): void => void finish(server).then(() => ended.resolve())
+  const link = server.closing.aborted ? undefined : watchSignal(server.closing, { cancel: end })
+  if (server.closing.aborted) end()
   try {
     await ended.promise
   } catch (error) {
     forget(link)
-    await new CancelScope({ shield: true }).run(async () => {
-      await server.forceShutdown()
-      await server.shutdown({ graceMs: Infinity })
-    })
+    await detached(() => server.forceShutdown())
+    await finish(server)
     throw error
   }
+}
+
+/** Whoever shuts it down may do so in a scope that is cancelled, or by force: that does not wait for handlers. */
+async function finish(server: RpcServer): Promise<void> {
+  await detached(() => server.shutdown({ graceMs: Infinity }))
+  await detached(() => server.shutdown({ graceMs: Infinity }))
 }

@@ -2,7 +2,7 @@
  * What a program of nurseries and scopes should do, said as plainly as possible: tasks are generators, a scope is asked
  * by walking outwards, and nothing is kept that can be looked up.
  */
-import { numbersOf, type Action, type Op, type Program, type Run } from './scopeProgram.ts'
+import { numbersOf, pauseOf, type Action, type Op, type Program, type Run } from './scopeProgram.ts'
 
 class Scope {
   parent: Scope | undefined
@@ -205,7 +205,10 @@ export class ScopeModel {
       yield* this.#start(op, nursery, (this.#program.ambient ? scope : undefined) ?? nursery.scope)
     } else if (op.op === 'try') {
       yield* this.#try(op, scope)
-    } else this.#act(op)
+    } else {
+      this.#act(op)
+      yield* this.#pause(pauseOf(this.#numbers.get(op)!))
+    }
   }
 
   *#scoped(op: Op & { op: 'scope' }, scope: Scope): Steps {

@@ -159,3 +159,6 @@ export function numbersOf(program: Program): Map<Op, number> {
   walk(program.body)
   return numbers
 }
+
+/** How long a task pauses behind an action, so that what that sets off is over before it goes on. */
+export const pauseOf = (step: number): number => 1_000_003 + 17 * step

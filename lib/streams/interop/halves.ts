@@ -1,7 +1,7 @@
 /** What the streams of Node and of the Web ask of a reader and a writer. */
 import { ConnectionLostError } from '../../errors.ts'
 import { peerOf } from '../../transport.ts'
-import { rejected, type WaitOptions } from '../../wait.ts'
+import { rejected, UNCANCELLED, type WaitOptions } from '../../wait.ts'
 import type { AnyReader } from '../streamClasses.ts'
 import type { StreamWriter } from '../streamWriter.ts'
 
@@ -10,6 +10,12 @@ export interface StreamPair {
   readonly reader: AnyReader
   readonly writer: StreamWriter
 }
+
+/**
+ * For the waits of a stream: whoever happens to ask it for something may do so in a scope that is cancelled, which is no
+ * reason to destroy the stream, and the connection with it.
+ */
+export const WAITS: WaitOptions = { scope: UNCANCELLED }
 
 /** The most bytes that one read of the stream takes from the reader. */
 export const READ_SIZE = 64 * 1024
@@ -29,7 +35,7 @@ export function send(writer: StreamWriter, data: Uint8Array | string): Promise<v
   } catch (error) {
     return rejected(error)
   }
-  return writer.drain()
+  return writer.drain(WAITS)
 }
 
 /** Ends the writing (where there is no half-close, all of it), and resolves when everything is sent. */

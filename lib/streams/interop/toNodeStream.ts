@@ -3,7 +3,7 @@ import { Duplex, Readable, Writable } from 'node:stream'
 import { handled } from '../../wait.ts'
 import type { AnyReader } from '../streamClasses.ts'
 import type { StreamWriter } from '../streamWriter.ts'
-import { endWriting, isWriter, READ_SIZE, send, toError, type StreamPair } from './halves.ts'
+import { endWriting, isWriter, READ_SIZE, send, toError, WAITS, type StreamPair } from './halves.ts'
 
 /**
  * A Duplex of a reader and its writer (`openConnection` gives both as one argument), a Readable of a reader, or a
@@ -71,7 +71,7 @@ function duplexOf(reader: AnyReader, writer: StreamWriter): Duplex {
       side.cancel()
       if (error === null && duplex.writableFinished) {
         writer.close()
-        settle(writer.waitClosed(), callback)
+        settle(writer.waitClosed(WAITS), callback)
       } else {
         writer.transport.abort({ reset: error !== null })
         callback(error)
@@ -92,7 +92,7 @@ class ReadSide {
   }
 
   pull(stream: Readable): void {
-    this.#reader.read(READ_SIZE, { signal: this.#cancelled.signal }).then(
+    this.#reader.read(READ_SIZE, { ...WAITS, signal: this.#cancelled.signal }).then(
       (chunk) => {
         // Given up in the very turn in which the bytes came.
         if (stream.destroyed) this.#reader.unread(chunk)
@@ -111,12 +111,12 @@ class ReadSide {
 function writeSide(writer: StreamWriter) {
   return {
     write: (chunk: Buffer, _encoding: string, callback: Callback): void => settle(send(writer, chunk), callback),
-    final: (callback: Callback): void => settle(endWriting(writer), callback),
+    final: (callback: Callback): void => settle(endWriting(writer, WAITS), callback),
   }
 }
 
 function whenLost(writer: StreamWriter, stream: Writable, closed: () => void): void {
-  void handled(writer.waitClosed().then(closed, (error: unknown) => void stream.destroy(toError(error))))
+  void handled(writer.waitClosed(WAITS).then(closed, (error: unknown) => void stream.destroy(toError(error))))
 }
 
 /** Outside of the promise: what the callback throws is not to become a rejection. */

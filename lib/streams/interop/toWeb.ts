@@ -4,7 +4,7 @@ import { ConnectionLostError } from '../../errors.ts'
 import { peerOf } from '../../transport.ts'
 import type { AnyReader } from '../streamClasses.ts'
 import type { StreamWriter } from '../streamWriter.ts'
-import { endWriting, isWriter, READ_SIZE, send, type StreamPair } from './halves.ts'
+import { endWriting, isWriter, READ_SIZE, send, WAITS, type StreamPair } from './halves.ts'
 
 /**
  * The pair of a reader and its writer (`openConnection` gives both as one argument), a ReadableStream of a reader, or
@@ -40,14 +40,14 @@ function pairOf(reader: AnyReader, writer: StreamWriter): WebStreams {
   const halfDone = async (): Promise<void> => {
     if (--open > 0) return
     writer.close()
-    await writer.waitClosed()
+    await writer.waitClosed(WAITS)
   }
   return { readable: readableOf(reader, halfDone), writable: writableOf(writer, halfDone) }
 }
 
 function readableOf(reader: AnyReader, done: () => Promise<void>): ReadableStream<Uint8Array> {
   const cancelled = new AbortController()
-  const options = { signal: cancelled.signal }
+  const options = { ...WAITS, signal: cancelled.signal }
   return new ReadableStream(
     {
       type: 'bytes',
@@ -86,14 +86,14 @@ function writableOf(writer: StreamWriter, done: () => Promise<void>): WritableSt
       // A sink's own `abort` is only called when the write that is under way has ended, which may be never.
       const { signal } = controller as typeof controller & { readonly signal: AbortSignal }
       signal.addEventListener('abort', () => writer.transport.abort({ reset: true }))
-      writer.waitClosed().then(
+      writer.waitClosed(WAITS).then(
         () => controller.error(new ConnectionLostError(`the connection with ${peer} is closed`, peer)),
         (error: unknown) => controller.error(error),
       )
     },
     write: (chunk) => send(writer, chunk),
     async close() {
-      await endWriting(writer)
+      await endWriting(writer, WAITS)
       await done()
     },
   })
