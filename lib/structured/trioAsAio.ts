@@ -16,7 +16,8 @@ export interface TrioAsAioOptions {
  * an async disposable. (trio-asyncio: `trio_as_aio`.)
  *
  * - A function becomes one that returns a {@link Future}: with its arguments and its `this`, it runs as `runTrio` does.
- *   It can be used as a method's decorator.
+ *   It can be wrapped where a class defines it, as `method = trioAsAio(async function (this: C) {…})`; a decorator works
+ *   as well, but the compiler goes on believing in a Promise. Of a function with overloads the type is that of the last.
  * - An iterable becomes one whose `next()` gives futures, see {@link TrioIteration}; a disposable becomes
  *   `{value, [Symbol.asyncDispose]}`.
  *

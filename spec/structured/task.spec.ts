@@ -191,7 +191,7 @@ describe('Task', () => {
           await sleep(1)
           return 'cleaned up'
         },
-        (running) => void expect([running.cancel('a'), running.cancel('b')]).toEqual([true, true]),
+        (running) => expect([running.cancel('a'), running.cancel('b')]).toEqual([true, true]),
       )
       expect([log, outcome]).toEqual([[new CancelledError('a')], 'cleaned up'])
     })
