@@ -2,7 +2,7 @@ import { abortedOnEntry, handled, rejected, watchSignal, forget } from '../wait.
 import { callAio, type AioCallOptions } from './aioCall.ts'
 import { AioIteration, closeAio } from './aioIteration.ts'
 import { Future, observe } from './future.ts'
-import { isThenable } from './handle.ts'
+import { isThenable } from './checkFunction.ts'
 import { requireLoop } from './requireLoop.ts'
 import { isAsyncDisposable, isAsyncIterable, runAioFuture, runAioPromise } from './runAio.ts'
 import type { Task } from './task.ts'

@@ -1,6 +1,6 @@
 import type { BridgedDisposable } from './aioAsTrio.ts'
 import type { Future } from './future.ts'
-import { isThenable } from './handle.ts'
+import { isThenable } from './checkFunction.ts'
 import { beginTrio, type Loop } from './loop.ts'
 import { requireLoop } from './requireLoop.ts'
 import { isAsyncDisposable, isAsyncIterable } from './runAio.ts'
@@ -51,7 +51,7 @@ function wrap(
 ): (...args: unknown[]) => Future<unknown> {
   function inAio(this: unknown, ...args: unknown[]): Future<unknown> {
     const loop = requireLoop('a function of trioAsAio()', options.loop)
-    return loop.trioAsFuture(() => Reflect.apply(fn, this, args))
+    return beginTrio(loop, fn.name, () => Reflect.apply(fn, this, args), false)
   }
   return Object.defineProperty(inAio, 'name', { value: fn.name })
 }
@@ -61,7 +61,7 @@ function wrapDisposable<D extends AsyncDisposable>(value: D, options: TrioAsAioO
     value,
     [Symbol.asyncDispose](): Future<void> {
       const loop = requireLoop('disposal of what trioAsAio() has wrapped', options.loop)
-      return beginTrio(loop, async () => value[Symbol.asyncDispose]())
+      return beginTrio(loop, 'asyncDispose', async () => value[Symbol.asyncDispose](), true)
     },
   }
 }

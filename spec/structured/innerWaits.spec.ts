@@ -2,13 +2,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startServer } from '../../lib/streams/open.ts'
+import { openConnection, startServer } from '../../lib/streams/open.ts'
 import { copyBidirectional } from '../../lib/streams/copyBidirectional.ts'
 import { createSubprocessExec } from '../../lib/streams/createSubprocessExec.ts'
 import { toNodeStream } from '../../lib/streams/interop/toNodeStream.ts'
 import { toWeb } from '../../lib/streams/interop/toWeb.ts'
 import type { StreamReader } from '../../lib/streams/streamReader.ts'
-import type { StreamWriter } from '../../lib/streams/streamWriter.ts'
 import { sendFile } from '../../lib/endpoints/sendFile.ts'
 import { ConnectionLostError, LimitOverrunError } from '../../lib/errors.ts'
 import { framed } from '../../lib/framing/framed.ts'
@@ -20,8 +19,7 @@ import { CancelScope } from '../../lib/structured/cancelScope.ts'
 import { checkpointIfCancelled } from '../../lib/structured/checkpoint.ts'
 import { currentScope } from '../../lib/structured/current.ts'
 import { Cancelled } from '../../lib/structured/errors.ts'
-import { moveOnAfter } from '../../lib/structured/moveOn.ts'
-import { openNursery } from '../../lib/structured/nursery.ts'
+import { openNursery, type Nursery } from '../../lib/structured/nursery.ts'
 import { openConnection as openIn } from '../../lib/structured/openConnection.ts'
 import { serveCalls } from '../../lib/structured/serveCalls.ts'
 import { sleepForever } from '../../lib/structured/sleep.ts'
@@ -31,7 +29,6 @@ import { netTurns } from '../support/netTools.ts'
 import { openStreams } from '../support/openStreams.ts'
 import { call, hello, HOST, openChannel } from '../support/rpcChannel.ts'
 import { PING, rawServer, REQUEST } from '../support/ttrpcPeer.ts'
-import { openConnection } from '../../lib/streams/open.ts'
 
 const host = '127.0.0.1'
 const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -172,7 +169,7 @@ describe('streams', () => {
       expect(await errorOf(near.writer.flush())).toBeInstanceOf(Cancelled)
     })
     expect(await errorOf(near.writer.drain())).toBeInstanceOf(ConnectionLostError)
-    const [decoding, raw] = openStreams(framed(lengthPrefixed({ maxLength: 1 })))
+    const [decoding, raw] = openStreams(framed(lengthPrefixed({ maxFrameLength: 1 })))
     raw.writer.transport.write('too long for it')
     const refused = await errorOf(decoding.reader.readMessage())
     expect(refused).not.toBeInstanceOf(LimitOverrunError)
@@ -367,12 +364,15 @@ describe('blocks', () => {
     let floating!: Promise<unknown>
     let go!: () => void
     const gone = new Promise<void>((resolve) => (go = resolve))
-    await scope.run(async () => {
-      floating = gone.then(() => checkpointIfCancelled())
+    // Something is ambient all the time.
+    await new CancelScope().run(async () => {
+      await scope.run(async () => {
+        floating = gone.then(() => checkpointIfCancelled())
+      })
+      scope.cancel()
+      go()
+      await floating
     })
-    scope.cancel()
-    go()
-    await floating
   })
 
   it('start() of a nursery where nothing is ambient begins its child in the nursery', async () => {
@@ -397,22 +397,21 @@ describe('blocks', () => {
   })
 
   it('a connection of a nursery where nothing is ambient is waited for, whoever cancels', async () => {
-    const server = await startServer(
-      (reader: StreamReader, writer: StreamWriter) => void reader.read().then(() => writer.close()),
-      { host },
-    )
-    let transport: StreamWriter['transport'] | undefined
-    await moveOnAfter(20, (around) =>
-      openNursery(
-        async (nursery) => {
-          const { writer } = await openIn(nursery, { host, port: server.sockets[0]!.port, scope: around })
-          transport = writer.transport
-          await sleepForever()
-        },
-        { ambient: false },
-      ),
-    )
-    expect(transport!.isClosing()).toBe(true)
+    const server = await startServer((reader: StreamReader, writer) => reader.read().then(() => writer.close()), {
+      host,
+    })
+    const around = new CancelScope()
+    const log: string[] = []
+    await around.run(async () => {
+      setImmediate(() => around.cancel())
+      const options = { host, port: server.sockets[0]!.port, scope: UNCANCELLED }
+      const body = async (nursery: Nursery): Promise<void> => {
+        await openIn(nursery, { ...options, onConnectionLost: () => log.push('lost') })
+        await sleepForever({ scope: nursery.cancelScope })
+      }
+      await openNursery(body, { ambient: false, parent: around }).finally(() => log.push('nursery gone'))
+    })
+    expect(log).toEqual(['lost', 'nursery gone'])
     server.close()
     await server.waitClosed()
   })

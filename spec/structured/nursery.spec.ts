@@ -134,6 +134,16 @@ describe('openNursery', () => {
     expect((await groupOf(both)).errors).toHaveLength(2)
   })
 
+  it('is told that for itself alone: nurseries inside go by what run was told', async () => {
+    const reason = new Error('mine')
+    const inner = (): Promise<never> => openNursery(async () => Promise.reject(reason))
+    expect(((await errorOf(openNursery(inner, { strictExceptionGroups: false }))) as ExceptionGroup).errors).toEqual([
+      reason,
+    ])
+    const loose = runWith({ strictExceptionGroups: false }, () => openNursery(inner, { strictExceptionGroups: true }))
+    expect(((await errorOf(loose)) as ExceptionGroup).errors).toEqual([reason])
+  })
+
   it('collapses a lone error after what was cancelled is taken out', async () => {
     const reason = new Error('lone')
     const error = await errorOf(
