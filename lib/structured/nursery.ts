@@ -1,10 +1,9 @@
 import { InvalidStateError } from '../errors.ts'
 import { handled } from '../wait.ts'
 import { CancelScope, type CancelScopeOptions } from './cancelScope.ts'
-import { checkFunction } from './checkFunction.ts'
+import { checkFunction, isThenable } from './checkFunction.ts'
 import { Children } from './children.ts'
 import { runIn } from './context.ts'
-import { isThenable } from './handle.ts'
 import type { TaskHandle } from './taskHandle.ts'
 
 export interface NurseryOptions extends CancelScopeOptions {

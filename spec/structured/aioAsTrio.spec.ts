@@ -38,6 +38,13 @@ describe('aioAsTrio', () => {
   })
 
   describe('of a function', () => {
+    it('has all its overloads', async () => {
+      const emitter = new EventEmitter()
+      setImmediate(() => emitter.emit('said', 'hello'))
+      const said: string[] = await openLoop(() => aioAsTrio(once)(emitter, 'said'))
+      expect(said).toEqual(['hello'])
+    })
+
     it('runs it as an asyncio task, with its arguments and its value', async () => {
       await openLoop(async (loop) => {
         const inTrio = aioAsTrio(async (a: number, b: string) => {
