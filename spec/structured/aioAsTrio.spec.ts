@@ -520,6 +520,11 @@ describe('aioAsTrio', () => {
           break
         }
         expect(stream.destroyed).toBe(true)
+        const silent = new Readable({ read() {} })
+        await cancelSoon(async () => {
+          for await (const chunk of aioAsTrio(silent)) expect(chunk).toBe('never')
+        })
+        expect(silent.destroyed).toBe(true)
         const emitter = new EventEmitter()
         const seen: unknown[] = []
         setImmediate(() => emitter.emit('ping', 1))
