@@ -43,9 +43,8 @@ export class AioIteration<T, S extends AsyncIterable<T>> implements AsyncIterabl
       return result
     } catch (error) {
       this.#over = true
-      // A loop closes no iteration whose next() has failed. If it was left the source is somewhere in there still: it closes
-      // when it comes back, if ever.
-      if (wait.hasLeft) this.#closeUncancelled(loop).catch((late: unknown) => tellAbandoned(loop, late))
+      // A loop closes no iteration whose next() has failed.
+      if (wait.hasLeft) this.#closeBehind(loop)
       else if (wait.wasCancelled) await this.#close(loop)
       throw error
     }
@@ -79,6 +78,13 @@ export class AioIteration<T, S extends AsyncIterable<T>> implements AsyncIterabl
   async #close(loop: Loop): Promise<void> {
     this.#over = true
     await closeAio(loop, () => this.#source().return?.(), this.#options)
+  }
+
+  /** The source is somewhere in `next()` still. A stream of Node's can be closed there; others close behind it, if ever. */
+  #closeBehind(loop: Loop): void {
+    const { destroy } = this.value as { readonly destroy?: unknown }
+    if (typeof destroy === 'function') destroy.call(this.value)
+    this.#closeUncancelled(loop).catch((late: unknown) => tellAbandoned(loop, late))
   }
 
   #closeUncancelled(loop: Loop): Promise<unknown> {

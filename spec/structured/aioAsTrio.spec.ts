@@ -38,6 +38,13 @@ describe('aioAsTrio', () => {
   })
 
   describe('of a function', () => {
+    it('has all its overloads', async () => {
+      const emitter = new EventEmitter()
+      setImmediate(() => emitter.emit('said', 'hello'))
+      const said: string[] = await openLoop(() => aioAsTrio(once)(emitter, 'said'))
+      expect(said).toEqual(['hello'])
+    })
+
     it('runs it as an asyncio task, with its arguments and its value', async () => {
       await openLoop(async (loop) => {
         const inTrio = aioAsTrio(async (a: number, b: string) => {
@@ -549,6 +556,11 @@ describe('aioAsTrio', () => {
           break
         }
         expect(stream.destroyed).toBe(true)
+        const silent = new Readable({ read() {} })
+        await cancelSoon(async () => {
+          for await (const chunk of aioAsTrio(silent)) expect(chunk).toBe('never')
+        })
+        expect(silent.destroyed).toBe(true)
         const emitter = new EventEmitter()
         const seen: unknown[] = []
         setImmediate(() => emitter.emit('ping', 1))
