@@ -34,11 +34,6 @@ export interface BridgedDisposable<D> extends AsyncDisposable {
  *
  * Throws a TypeError at once for anything else. Its promises reject with `InvalidStateError` where there is no loop.
  */
-// oxlint-disable-next-line typescript/no-explicit-any -- as it is, with all its overloads
-export function aioAsTrio<F extends (this: any, ...args: any[]) => Promise<any>>(
-  fn: F,
-  options?: AioAsTrioOptions | ClassMethodDecoratorContext,
-): F
 // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
 export function aioAsTrio<This, A extends any[], T>(
   fn: (this: This, ...args: A) => Future<T>,

@@ -621,7 +621,7 @@ describe.each([
       expect(() => new RpcServer({ maxMessageLength: 1023 })).toThrow(RangeError)
       const { client } = await pair({}, { maxMessageLength: 1024, [name]: 2 ** 32 - 1 })
       expect(await collect(client.down({ count: 50_000 }))).toHaveLength(50_000)
-    })
+    }, 30_000)
   })
 
   describe('the age of a connection', () => {
