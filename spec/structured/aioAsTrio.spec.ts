@@ -584,6 +584,23 @@ describe('aioAsTrio', () => {
       })
     })
 
+    it('one that has come to its end is not asked any more, nor closed', async () => {
+      await openLoop(async () => {
+        const log: string[] = []
+        const source: AsyncIterable<number> = {
+          [Symbol.asyncIterator]: () => ({
+            next: async () => (log.push('next'), { done: true, value: undefined }),
+            return: async () => (log.push('return'), { done: true, value: undefined }),
+          }),
+        }
+        const iteration = aioAsTrio<number>(source)
+        for await (const _ of iteration);
+        expect(await iteration.next()).toEqual({ done: true, value: undefined })
+        await iteration[Symbol.asyncDispose]()
+        expect(log).toEqual(['next'])
+      })
+    })
+
     it('one that was not begun is closed as well, and disposal disposes of it', async () => {
       await openLoop(async () => {
         const log: string[] = []
@@ -717,6 +734,25 @@ describe('aioAsTrio', () => {
       })
       const call = aioAsTrio(async () => sleepForever(), { loop: await ready.promise })()
       await expect(call).rejects.toThrow(CancelledError)
+      await block
+    })
+
+    it('that is cancelled but has not ended: is not called', async () => {
+      const [ready, unwound] = [pending<Loop>(), pending()]
+      const block = openLoop(async (loop) => {
+        ready.resolve(loop)
+        await unwound.promise
+      })
+      const loop = await ready.promise
+      loop.stop()
+      let called = false
+      const late = async (): Promise<void> => {
+        called = true
+        await sleepForever()
+      }
+      await expect(aioAsTrio(late, { loop })()).rejects.toThrow(CancelledError)
+      expect(called).toBe(false)
+      unwound.resolve()
       await block
     })
 

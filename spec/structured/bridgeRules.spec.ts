@@ -1,4 +1,6 @@
 /** The four rules by which errors and cancels pass between the flavours, each with every way to end. */
+import { getEventListeners } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { CancelledError } from '../../lib/errors.ts'
 import { aioAsTrio } from '../../lib/structured/aioAsTrio.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
@@ -317,6 +319,39 @@ describe('rule 3: a cancel of the trio caller cancels the future or the task, an
       const late = loop.createFuture()
       await expect(runAioFuture(late, { signal: controller.signal })).rejects.toBe('stop')
       expect(late.cancelled()).toBe(true)
+    })
+  })
+
+  it('by a signal of a scope: the reason is that very Cancelled; no listener is left in any case', async () => {
+    await openLoop(async (loop) => {
+      const scope = new CancelScope()
+      const { signal } = scope
+      const done = loop.createFuture<number>()
+      const value = runAioFuture(done, { signal })
+      expect(getEventListeners(signal, 'abort').length).toBe(1)
+      done.setResult(7)
+      expect(await value).toBe(7)
+      expect(getEventListeners(signal, 'abort')).toEqual([])
+      const waiting = outcomeOf(runAioFuture(loop.createFuture(), { signal }))
+      scope.cancel()
+      expect(await waiting).toBe(signal.reason)
+      expect(getEventListeners(signal, 'abort')).toEqual([])
+    })
+  })
+
+  it('of what ends with an AbortError then: that is the cancel; without one it is an error', async () => {
+    await openLoop(async (loop) => {
+      const controller = new AbortController()
+      const work = async (): Promise<void> => {
+        const { signal } = currentScope()!
+        signal.addEventListener('abort', () => controller.abort())
+        await delay(60_000, undefined, { signal: controller.signal })
+      }
+      const scope = new CancelScope()
+      loop.callLater(1, () => scope.cancel())
+      await scope.run(async () => runAioFuture(loop.createTask(work)))
+      expect(scope.cancelledCaught).toBe(true)
+      await expect(runAioFuture(loop.createTask(work))).rejects.toMatchObject({ name: 'AbortError' })
     })
   })
 
