@@ -133,7 +133,6 @@ export class Task<T> extends Future<T> implements WaitScope {
 
   /** @internal */
   awaits(future: Future<unknown>): void {
-    if (this.done()) return
     this.#awaited ??= new Awaited()
     this.#awaited.add(future)
   }
@@ -168,11 +167,11 @@ export class Task<T> extends Future<T> implements WaitScope {
 
   #follow(result: unknown): void {
     const value = (value: unknown): void => settle(this, { state: 'value', value })
-    if (!isThenable(result)) return value(result)
+    const fail = (error: unknown): void => this.#fail(error)
     // A future is to know that this task waits for it; others may have a `then` of any kind.
-    const direct = result instanceof Future || result instanceof Promise
-    const promise = (direct ? result : Promise.resolve(result)) as PromiseLike<unknown>
-    void promise.then(value, (error: unknown) => this.#fail(error))
+    if (result instanceof Promise || result instanceof Future) void result.then(value, fail)
+    else if (isThenable(result)) void Promise.resolve(result).then(value, fail)
+    else value(result)
   }
 
   #fail(error: unknown): void {
