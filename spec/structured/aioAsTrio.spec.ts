@@ -737,6 +737,29 @@ describe('aioAsTrio', () => {
       await block
     })
 
+    it('that is cancelled: what is to be closed there is closed all the same', async () => {
+      const log: string[] = []
+      await openLoop(async (outer) => {
+        await openLoop(async () => {
+          await using held = aioAsTrio(
+            { [Symbol.asyncDispose]: async () => void log.push('disposed') },
+            { loop: outer },
+          )
+          const source = async function* (): AsyncGenerator<number> {
+            try {
+              yield 1
+            } finally {
+              await sleep(1)
+              log.push('closed')
+            }
+          }
+          expect(held.value).toBeDefined()
+          for await (const _ of aioAsTrio(source(), { loop: outer })) outer.stop()
+        })
+      })
+      expect(log).toEqual(['closed', 'disposed'])
+    })
+
     it('that is cancelled but has not ended: is not called', async () => {
       const [ready, unwound] = [pending<Loop>(), pending()]
       const block = openLoop(async (loop) => {
