@@ -11,7 +11,6 @@ export class Event {
 
   /** Wakes all that wait, in the order in which they came. From now on nobody has to wait. */
   set(): void {
-    if (this.#isSet) return
     this.#isSet = true
     this.#waits.resolveAll()
   }

@@ -24,11 +24,13 @@ export async function openConnection<R extends AnyReader = StreamReader, W exten
     : connectTcp<R, W>(options as TcpConnectOptions & StreamClasses<R, W>))
   const { writer } = streams
   try {
-    const remove = closing(nursery, (cancelled) => {
-      if (cancelled) writer.transport.abort()
-      else writer.close()
-      // How it was lost has been told to whoever read or wrote.
-      return writer.waitClosed({ scope: UNCANCELLED }).catch(() => {})
+    const remove = closing(nursery, {
+      abort: () => writer.transport.abort(),
+      close() {
+        writer.close()
+        // How it was lost has been told to whoever read or wrote.
+        return writer.waitClosed({ scope: UNCANCELLED }).catch(() => {})
+      },
     })
     writer.waitClosed({ scope: UNCANCELLED }).then(remove, remove)
   } catch (error) {

@@ -6,12 +6,12 @@ import { ExceptionGroup } from './exceptionGroup.ts'
  * a block and then its disposal fail. `found` is called if there were any.
  */
 export function withoutCancelled(error: unknown, found: () => void): readonly { readonly error: unknown }[] {
-  if (error instanceof Cancelled) {
+  if (isCancelled(error)) {
     found()
     return []
   }
   if (error instanceof ExceptionGroup) {
-    const [match, rest] = error.split(Cancelled)
+    const [match, rest] = error.split(isCancelled)
     if (match === null) return [{ error }]
     found()
     return rest === null ? [] : [{ error: rest }]
@@ -22,4 +22,11 @@ export function withoutCancelled(error: unknown, found: () => void): readonly { 
     return left.length === 2 ? [{ error }] : left
   }
   return [{ error }]
+}
+
+/** Node makes an AbortError of its own where the signal of a scope has ended something, with our error as its cause. */
+export function isCancelled(error: unknown): boolean {
+  if (error instanceof Cancelled) return true
+  const { name, cause } = (error ?? {}) as { readonly name?: unknown; readonly cause?: unknown }
+  return name === 'AbortError' && cause instanceof Cancelled
 }

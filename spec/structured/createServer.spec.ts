@@ -1,6 +1,14 @@
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { FrameTooLargeError, InvalidStateError } from '../../lib/errors.ts'
+import {
+  ConnectionLostError,
+  DecodeError,
+  FrameTooLargeError,
+  IncompleteReadError,
+  InvalidStateError,
+  LimitOverrunError,
+  TimeoutError,
+} from '../../lib/errors.ts'
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { BufferedProtocol, Protocol } from '../../lib/protocol.ts'
 import { StreamReader } from '../../lib/streams/streamReader.ts'
@@ -484,14 +492,15 @@ describe('what else a server in a nursery is told', () => {
   })
 
   it('goes on after a handshake that fails, and ends those under way when it is cancelled', async () => {
-    const told: string[] = []
-    const onConnectionError = (error: unknown): void => void told.push((error as Error).name)
+    const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
     await openNursery(async (nursery) => {
-      const server = await createServer(nursery, Recorder, { host: HOST, tls, onConnectionError })
+      const server = await createServer(nursery, Recorder, { host: HOST, tls })
       const plain = await client(server)
       plain.write('GET / HTTP/1.0\r\n\r\n')
       await once(plain, 'close')
-      expect(told).toEqual(['TlsHandshakeError'])
+      expect(nursery.cancelScope.cancelCalled).toBe(false)
+      expect(printed.mock.calls.flat().join(' ')).toContain('ERR_MILLRACE_TLS_HANDSHAKE')
+      printed.mockRestore()
       const { reader, writer } = await openConnection({
         host: HOST,
         port: server.sockets[0]!.port,
@@ -609,6 +618,85 @@ describe('what else a server in a nursery is told', () => {
     )
     expect(seen).toEqual([undefined, 'SocketTransport'])
     expect(group.errors.map(String)).toEqual(['Error: thrown by the protocol'])
+  })
+
+  it('does not even listen for a nursery that is closed, and stops if that ends meanwhile', async () => {
+    let closed!: Nursery
+    let late!: Promise<Server>
+    await openNursery(async (nursery) => {
+      closed = nursery
+      late = createServer(nursery, Recorder, { host: HOST })
+      void late.catch(() => {})
+    })
+    await expect(late).rejects.toThrow(InvalidStateError)
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Recorder, { host: HOST })
+      const { port } = server.sockets[0]!
+      await expect(createServer(closed, Recorder, { host: HOST, port })).rejects.toThrow('a nursery that is closed')
+      server.close()
+    })
+  })
+
+  it('fails with all that its protocols throw at their end', async () => {
+    class Sulking extends Recorder {
+      override connectionLost(): void {
+        throw new Error(`${Recorder.made.indexOf(this)} did not want to end`)
+      }
+    }
+    const sockets: Socket[] = []
+    const group = await failing(
+      openNursery(async (nursery) => {
+        const server = await createServer(nursery, Sulking, { host: HOST })
+        sockets.push(await client(server), await client(server))
+        while (Recorder.made.length < 2) await new Promise(setImmediate) // oxlint-disable-line no-await-in-loop
+        nursery.cancelScope.cancel()
+      }),
+    )
+    expect(group.errors).toEqual([expect.any(ExceptionGroup)])
+    expect(group.leaves().map(String).sort()).toEqual(['0', '1'].map((which) => `Error: ${which} did not want to end`))
+    for (const socket of sockets) socket.destroy()
+  })
+
+  it('goes on after whatever is the fault of the peer, and not after a group that has more', async () => {
+    const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
+    const faults = [
+      new ConnectionLostError('lost', 'somebody'),
+      new IncompleteReadError(Buffer.alloc(1), 8),
+      new FrameTooLargeError(9, 8),
+      new LimitOverrunError('too long', 9, 8),
+      new DecodeError('a message', 9, 0, 'nonsense'),
+      new TimeoutError('read', 5),
+    ]
+    let errors: Error[] = [...faults, new ExceptionGroup('all', faults)]
+    class Failing extends Recorder {
+      override dataReceived(): void {
+        throw errors.shift()!
+      }
+    }
+    const serve = async (nursery: Nursery): Promise<void> => {
+      const server = await createServer(nursery, Failing, { host: HOST })
+      while (errors.length > 0) {
+        const socket = await client(server) // oxlint-disable-line no-await-in-loop -- one after the other
+        socket.write('x')
+        await once(socket, 'close') // oxlint-disable-line no-await-in-loop
+      }
+      server.close()
+    }
+    await openNursery(serve)
+    errors = [new ExceptionGroup('both', [faults[1]!, new Error('ours')])]
+    const group = await failing(openNursery(serve))
+    expect(group.leaves()).toContainEqual(new Error('ours'))
+    printed.mockRestore()
+  })
+
+  it('waits with startServing: false', async () => {
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Recorder, { host: HOST, startServing: false })
+      expect(server.isServing()).toBe(false)
+      await server.startServing()
+      expect(server.isServing()).toBe(true)
+      server.close()
+    })
   })
 
   it('fails with what an onConnectionError throws', async () => {

@@ -293,6 +293,24 @@ describe('startServer in a nursery', () => {
     printed.mockRestore()
   })
 
+  it('aborts the connection of a peer that has taken too long to read', async () => {
+    const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
+    await openNursery(async (nursery) => {
+      const handler = async (_: StreamReader, writer: StreamWriter): Promise<void> => {
+        writer.write(Buffer.alloc(50_000_000))
+        await writer.drain({ timeoutMs: 5 })
+      }
+      const server = await startServer(nursery, handler, { host })
+      const [reader, writer] = await connectPlain({ host, port: portOf(server), limit: 1000 })
+      server.close()
+      await server.waitClosed()
+      await reader.read(-1).catch(() => {})
+      writer.transport.abort()
+    })
+    expect(printed.mock.calls.flat().join(' ')).toContain('took longer than 5 ms')
+    printed.mockRestore()
+  })
+
   it('listens on a Unix socket, too', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'millrace-'))
     const path = join(directory, 's')
@@ -369,6 +387,56 @@ describe('openConnection in a nursery', () => {
     })
   })
 
+  it('that is being closed is aborted by a cancel, whatever is unsent', async () => {
+    await openNursery(async (outer) => {
+      const server = await startServer(outer, () => sleepForever(), { host })
+      let writer!: StreamWriter
+      const scope = new CancelScope()
+      await scope.run(() =>
+        openNursery(async (nursery) => {
+          ;({ writer } = await openConnection(nursery, { host, port: portOf(server) }))
+          writer.write(Buffer.alloc(50_000_000))
+          setTimeout(() => scope.cancel(), 20)
+        }),
+      )
+      expect(scope.cancelledCaught).toBe(true)
+      expect(writer.transport.getWriteBufferSize()).toBe(0)
+      outer.cancelScope.cancel()
+    })
+  })
+
+  it('that is lost while it is closed is no error', async () => {
+    let lost!: StreamWriter
+    await openNursery(async (outer) => {
+      const handler = async (_: StreamReader, writer: StreamWriter): Promise<void> => {
+        await sleep(20)
+        writer.transport.abort({ reset: true })
+      }
+      const server = await startServer(outer, handler, { host })
+      await openNursery(async (nursery) => {
+        const [, writer] = await openConnection(nursery, { host, port: portOf(server) })
+        writer.write(Buffer.alloc(50_000_000))
+        lost = writer
+      })
+      expect(lost.transport.isClosing()).toBe(true)
+      server.close()
+    })
+  })
+
+  it('is closed if the nursery ends while it connects', async () => {
+    await openNursery(async (outer) => {
+      const server = await startServer(outer, echo, { host })
+      let late!: Promise<unknown>
+      await openNursery(async (nursery) => {
+        // Its wait is not the nursery's.
+        late = openConnection(nursery, { host, port: portOf(server), scope: outer.cancelScope })
+        void late.catch(() => {})
+      })
+      expect(await errorOf(late)).toBeInstanceOf(InvalidStateError)
+      server.close()
+    })
+  })
+
   it('is refused by a nursery that is closed', async () => {
     let kept!: Nursery
     await openNursery(async (nursery) => void (kept = nursery))
@@ -409,6 +477,34 @@ describe('closeWith', () => {
       }),
     )
     expect(log).toEqual(['abort', 'sync', 'cancelled', 'late', 'closed'])
+  })
+
+  it('aborts one whose disposal is under way', async () => {
+    const log: string[] = []
+    const scope = new CancelScope()
+    class Slow {
+      readonly #aborted = new Event()
+      abort(): void {
+        log.push('abort')
+        this.#aborted.set()
+      }
+      async [Symbol.asyncDispose](): Promise<void> {
+        log.push('begins')
+        scope.cancel()
+        await this.#aborted.wait()
+        log.push('ends')
+      }
+    }
+    await scope.run(() => openNursery(async (nursery) => void closeWith(nursery, new Slow())))
+    expect(log).toEqual(['begins', 'abort', 'ends'])
+  })
+
+  it('disposes of what can be disposed of in both ways in the one that can be waited for', async () => {
+    const log: string[] = []
+    await openNursery(async (nursery) => {
+      closeWith(nursery, { ...resource(log, 'async'), [Symbol.dispose]: () => log.push('sync') })
+    })
+    expect(log).toEqual(['async'])
   })
 
   it('has what it fails with as an error of the nursery', async () => {
