@@ -9,7 +9,7 @@ import { toNodeStream } from '../../lib/streams/interop/toNodeStream.ts'
 import { toWeb } from '../../lib/streams/interop/toWeb.ts'
 import type { StreamReader } from '../../lib/streams/streamReader.ts'
 import { sendFile } from '../../lib/endpoints/sendFile.ts'
-import { ConnectionLostError, LimitOverrunError } from '../../lib/errors.ts'
+import { ConnectionLostError, FrameError } from '../../lib/errors.ts'
 import { framed } from '../../lib/framing/framed.ts'
 import { lengthPrefixed } from '../../lib/framing/lengthPrefixed.ts'
 import { connect, Pushable, RpcServer } from '../../lib/rpc/index.ts'
@@ -169,10 +169,10 @@ describe('streams', () => {
       expect(await errorOf(near.writer.flush())).toBeInstanceOf(Cancelled)
     })
     expect(await errorOf(near.writer.drain())).toBeInstanceOf(ConnectionLostError)
-    const [decoding, raw] = openStreams(framed(lengthPrefixed({ maxLength: 1 })))
+    const [decoding, raw] = openStreams(framed(lengthPrefixed({ maxFrameLength: 5 })))
     raw.writer.transport.write('too long for it')
     const refused = await errorOf(decoding.reader.readMessage())
-    expect(refused).not.toBeInstanceOf(LimitOverrunError)
+    expect(refused).toBeInstanceOf(FrameError)
     expect(await inCancelled(() => errorOf(decoding.reader.readMessage()))).toBeInstanceOf(Cancelled)
     expect(await errorOf(decoding.reader.readMessage())).toBe(refused)
   })
