@@ -59,7 +59,8 @@ export function scopeOf(options: Pick<WaitOptions, 'scope'> | undefined): WaitSc
 
 /** `fn`, to be called later and from elsewhere, but for whoever asks now. */
 export function bound<A extends unknown[], T>(fn: (...args: A) => T): (...args: A) => T {
-  return slot.ambience === null ? (...args) => detached(() => fn(...args)) : slot.ambience.bind(fn)
+  if (slot.ambience !== null) return slot.ambience.bind(fn)
+  return (...args) => (slot.ambience === null ? fn(...args) : slot.ambience.exit(() => fn(...args)))
 }
 
 /** Runs `fn`, which begins what is nobody's but its own and outlives whoever happens to call now. */

@@ -130,7 +130,9 @@ export class ClientCall implements ClientStream {
     const iterator = iteratorOf(this.request)
     if (iterator === undefined) throw new TypeError(`${this.method.method.path} takes an iterable of messages`)
     this.#requests = iterator
-    return { next: () => this.#asCaller!(() => iterator.next()) as ReturnType<Requests['next']> }
+    const asCaller = this.#asCaller as (call: typeof next) => ReturnType<typeof next>
+    const next = (): ReturnType<Requests['next']> => iterator.next()
+    return { next: () => asCaller(next) }
   }
 
   /** They have come to their end, or failed: they need not be told that nobody takes them any more. */

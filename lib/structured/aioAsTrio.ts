@@ -2,7 +2,7 @@ import { abortedOnEntry, handled, rejected, watchSignal, forget } from '../wait.
 import { callAio, type AioCallOptions } from './aioCall.ts'
 import { AioIteration, closeAio } from './aioIteration.ts'
 import { Future, observe } from './future.ts'
-import { isThenable } from './handle.ts'
+import { isThenable } from './checkFunction.ts'
 import { requireLoop } from './requireLoop.ts'
 import { isAsyncDisposable, isAsyncIterable, runAioFuture, runAioPromise } from './runAio.ts'
 import type { Task } from './task.ts'
@@ -34,6 +34,17 @@ export interface BridgedDisposable<D> extends AsyncDisposable {
  *
  * Throws a TypeError at once for anything else. Its promises reject with `InvalidStateError` where there is no loop.
  */
+// oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
+export function aioAsTrio<This, A extends any[], T>(
+  fn: (this: This, ...args: A) => Future<T>,
+  options?: AioAsTrioOptions | ClassMethodDecoratorContext,
+): (this: This, ...args: A) => Promise<T>
+// So that overloads stay what they are.
+// oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
+export function aioAsTrio<F extends (this: any, ...args: any[]) => Promise<unknown>>(
+  fn: F,
+  options?: AioAsTrioOptions | ClassMethodDecoratorContext,
+): F
 // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
 export function aioAsTrio<This, A extends any[], T>(
   fn: (this: This, ...args: A) => PromiseLike<T>,

@@ -31,11 +31,17 @@ export function callAio<T>(
   options: Omit<AioCallOptions, 'loop'> | undefined,
 ): FutureWait<T> {
   const task = new Task<T>({ loop })
-  // In its own loop it is inside of what its caller does.
-  const adopted = currentContext()?.loop === loop ? undefined : adoptTask(loop, task)
+  const adopted = callerEndsWith(loop) ? undefined : adoptTask(loop, task)
   const waits = options !== undefined && (options.onCancel === 'wait' || options.injectSignal === true)
   beginTask(task, loop.calls.context, () => call(task))
   return new FutureWait(task, options, waits ? undefined : new AioLeaving(loop, task, adopted))
+}
+
+/** In a task or a scope of the loop it is inside of what that does; callbacks and other loops go on without it. */
+function callerEndsWith(loop: Loop): boolean {
+  const context = currentContext()
+  if (context?.loop !== loop) return false
+  return context.task === undefined ? context.scope !== undefined : !context.task.done()
 }
 
 class AioLeaving implements Leaving, FutureObserver {

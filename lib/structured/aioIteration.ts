@@ -1,5 +1,6 @@
 import { abortedOnEntry, UNCANCELLED } from '../wait.ts'
 import { callAio, type AioCallOptions } from './aioCall.ts'
+import { currentContext } from './context.ts'
 import { tellAbandoned, type Loop } from './loop.ts'
 import { requireLoop } from './requireLoop.ts'
 
@@ -32,7 +33,7 @@ export class AioIteration<T, S extends AsyncIterable<T>> implements AsyncIterabl
     if (this.#over) return { done: true, value: undefined }
     const cancellation = abortedOnEntry(this.#options)
     if (cancellation !== undefined) {
-      await this.#close(loop)
+      await this.#closeUncancelled(loop)
       throw cancellation.reason
     }
     const wait = callAio<Result<T>>(loop, () => this.#source().next(...args), this.#options)
@@ -79,19 +80,34 @@ export class AioIteration<T, S extends AsyncIterable<T>> implements AsyncIterabl
     await closeAio(loop, () => this.#source().return?.(), this.#options)
   }
 
-  /** The source is somewhere in `next()` still, and closes when it comes back from there, if ever. */
+  /** The source is somewhere in `next()` still. A stream of Node's can be closed there; others close behind it, if ever. */
   #closeBehind(loop: Loop): void {
-    const { promise } = callAio(loop, () => this.#source().return?.(), NO_CHECKPOINT)
-    promise.catch((error: unknown) => tellAbandoned(loop, error))
+    const { destroy } = this.value as { readonly destroy?: unknown }
+    if (typeof destroy === 'function') destroy.call(this.value)
+    this.#closeUncancelled(loop).catch((late: unknown) => tellAbandoned(loop, late))
+  }
+
+  #closeUncancelled(loop: Loop): Promise<unknown> {
+    this.#over = true
+    return callAio(loop, () => this.#source().return?.(), NO_CHECKPOINT).promise
   }
 }
 
 /**
- * Closes something, in asyncio's flavour. It begins even where it is cancelled already: then it is let finish, as asyncio
- * does, which tells of a cancel once. A cancel that comes meanwhile is as for every call.
+ * Closes something, in asyncio's flavour. It begins even where it is cancelled already: then it is let finish, and the next
+ * wait tells of the cancel. One that comes meanwhile is as for every call.
  */
 export async function closeAio(loop: Loop, close: () => unknown, options: Omit<AioCallOptions, 'loop'>): Promise<void> {
-  const isCancelled = abortedOnEntry(options) !== undefined
-  await callAio<unknown>(loop, close, isCancelled ? { ...options, ...NO_CHECKPOINT, signal: undefined } : options)
-    .promise
+  const cancellation = abortedOnEntry(options)
+  if (cancellation === undefined) {
+    await callAio(loop, close, options).promise
+    return
+  }
+  // A scope goes on telling; a task does not.
+  const task = options.scope === undefined && options.signal?.aborted !== true ? currentContext()?.task : undefined
+  try {
+    await callAio(loop, close, { ...options, ...NO_CHECKPOINT, signal: undefined }).promise
+  } finally {
+    task?.undelivered(cancellation.reason)
+  }
 }

@@ -13,7 +13,7 @@ import { childrenOf, type Nursery } from './nursery.ts'
  * `await using`.
  */
 export function closeWith<T extends AsyncDisposable | Disposable>(nursery: Nursery, resource: T): T {
-  const { [Symbol.asyncDispose]: disposeAsync, [Symbol.dispose]: disposeNow } = resource as Partial<
+  const { [Symbol.asyncDispose]: disposeAsync, [Symbol.dispose]: disposeNow } = (resource ?? {}) as Partial<
     AsyncDisposable & Disposable
   >
   const dispose = disposeAsync ?? disposeNow

@@ -42,6 +42,11 @@ export function contextIn({ loop, strict, run }: Context, scope: CancelScope): C
   return { flavour: 'trio', scope, task: undefined, loop, strict, run }
 }
 
+/** The same, for what runs as that task by asyncio's rules. */
+export function taskContext({ loop, strict, run }: Context, task: Task<unknown>): Context {
+  return { flavour: 'asyncio', scope: undefined, task, loop, strict, run }
+}
+
 const storage = new AsyncLocalStorage<Context | undefined>()
 let blocks = 0
 let disabling = false

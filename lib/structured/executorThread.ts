@@ -17,7 +17,6 @@ export class ExecutorThread {
     const source = `(${String(threadMain)})((specifier) => import(specifier))`
     // It is nobody's in whose call it happens to be begun.
     this.#worker = detached(() => new Worker(source, { eval: true, ...(resourceLimits && { resourceLimits }) }))
-    this.#worker.unref()
     this.#worker.on('message', (reply: CallReply) => this.#replied(reply))
     this.#worker.on('messageerror', (error) => this.#settle((call) => call.reject(error)))
     this.#worker.on('error', (error: Error) => (this.#error = error))
@@ -27,6 +26,8 @@ export class ExecutorThread {
         resolve()
       })
     })
+    // Not before: it is listened to.
+    this.#worker.unref()
   }
 
   /** Whether it can be called: not once it is being ended, or has ended by itself. */

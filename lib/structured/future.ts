@@ -3,14 +3,14 @@
  * awaits is nothing to Node's watch over rejections.
  */
 import { CancelledError, InvalidStateError } from '../errors.ts'
-import { DONE, forget, handled, rejected, type WaitChain, type WaitLink } from '../wait.ts'
+import { DONE, handled, rejected } from '../wait.ts'
 import { currentContext } from './context.ts'
-import { Handle, runHandle } from './handle.ts'
+import { Handle, runHandle, type HandleHome } from './handle.ts'
 import type { Loop } from './loop.ts'
 
 /** Told of the end of a future, at once. For this room; users have `addDoneCallback`. */
 export interface FutureObserver {
-  futureDone(): void
+  futureDone(future: Future<unknown>): void
 }
 
 // What other files of this room may do with a future; the class fills them in.
@@ -48,7 +48,9 @@ export type DoneCallback<T> = (future: Future<T>) => unknown
  * `Future`.)
  *
  * `await` it, or ask it. An asyncio task that awaits one cancels it when the task is cancelled, and hears of the cancel
- * through it. In trio's flavour a plain `await` of one is no checkpoint: `runAioFuture` and `aioAsTrio` are.
+ * through it; so do all others that await it. Each `then` in a task is such an await until the future is done, that of
+ * `Promise.race` too; `addDoneCallback` is none. In trio's flavour a plain `await` of one is no checkpoint: `runAioFuture`
+ * and `aioAsTrio` are.
  *
  * Whoever does not await it need not care about its error.
  */
@@ -56,7 +58,7 @@ export class Future<T> implements PromiseLike<T> {
   readonly #loop: Loop | undefined
   #end: FutureEnd | undefined = undefined
   #looked = false
-  #observers: FutureObserver[] | undefined = undefined
+  #observers: Set<FutureObserver> | undefined = undefined
   #callbacks: { readonly callback: unknown; readonly handle: Handle }[] | undefined = undefined
   #promise: Promise<T> | undefined = undefined
   #resolve: ((value: unknown) => void) | undefined = undefined
@@ -71,6 +73,7 @@ export class Future<T> implements PromiseLike<T> {
     return this.#end !== undefined
   }
 
+  /** Whether it has ended by a cancel. */
   cancelled(): boolean {
     return this.#end?.state === 'cancelled'
   }
@@ -121,7 +124,7 @@ export class Future<T> implements PromiseLike<T> {
    */
   addDoneCallback(callback: DoneCallback<T>): void {
     if (typeof callback !== 'function') throw new TypeError('addDoneCallback() takes a function')
-    const handle = new Handle(() => callback(this), this.#loop?.calls ?? NO_HOME)
+    const handle = new Handle(() => callback(this), this.#loop?.calls ?? NO_LOOP)
     if (this.#end !== undefined) return this.#call(handle)
     this.#callbacks ??= []
     this.#callbacks.push({ callback, handle })
@@ -148,7 +151,7 @@ export class Future<T> implements PromiseLike<T> {
       }
       const { cancellation } = task
       if (cancellation !== undefined) this.cancel(cancellation.reason)
-      else task.watch(new AwaitLink(this))
+      else task.awaits(this)
     }
     return this.#asPromise().then(onFulfilled, onRejected)
   }
@@ -201,7 +204,7 @@ export class Future<T> implements PromiseLike<T> {
     else this.#reject?.(end.error)
     const [observers, callbacks] = [this.#observers, this.#callbacks]
     this.#observers = this.#callbacks = this.#resolve = this.#reject = undefined
-    if (observers !== undefined) for (const observer of observers) observer.futureDone()
+    if (observers !== undefined) for (const observer of observers) observer.futureDone(this)
     if (callbacks !== undefined) for (const { handle } of callbacks) this.#call(handle)
   }
 
@@ -212,12 +215,12 @@ export class Future<T> implements PromiseLike<T> {
 
   static {
     observe = (future, observer) => {
-      if (future.#end !== undefined) return observer.futureDone()
-      future.#observers ??= []
-      future.#observers.push(observer)
+      if (future.#end !== undefined) return observer.futureDone(future)
+      future.#observers ??= new Set()
+      future.#observers.add(observer)
     }
     unobserve = (future, observer) => {
-      future.#observers = future.#observers?.filter((other) => other !== observer)
+      future.#observers?.delete(observer)
     }
     settle = (future, end) => {
       if (future.#end === undefined) future.#settle(end)
@@ -230,29 +233,8 @@ export class Future<T> implements PromiseLike<T> {
   }
 }
 
-/** The await of a future in a task. */
-class AwaitLink implements WaitLink, FutureObserver {
-  chain: WaitChain | undefined = undefined
-  previous: WaitLink | undefined = undefined
-  next: WaitLink | undefined = undefined
-  readonly #future: Future<unknown>
-
-  constructor(future: Future<unknown>) {
-    this.#future = future
-    observe(future, this)
-  }
-
-  cancel(reason: unknown): void {
-    this.#future.cancel(reason)
-  }
-
-  futureDone(): void {
-    forget(this)
-  }
-}
-
 /** Without a loop there is nobody else to tell. */
-const NO_HOME = {
+const NO_LOOP: HandleHome = {
   context: undefined,
   failed(error: unknown): void {
     queueMicrotask(() => {

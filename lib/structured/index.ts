@@ -18,7 +18,7 @@ export { openNursery, Nursery, type NurseryOptions, type OpenNursery } from './n
 export type { Outcome, TaskHandle, TaskStatus } from './taskHandle.ts'
 
 // What can go wrong.
-export { ExceptionGroup } from './exceptionGroup.ts'
+export { ExceptionGroup, type ErrorCondition } from './exceptionGroup.ts'
 export {
   AsyncLibraryNotFoundError,
   BrokenResourceError,

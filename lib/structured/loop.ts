@@ -16,7 +16,7 @@ import { SignalHandlers } from './signalHandlers.ts'
 import { checkStream, StreamWatchers, type WatchedReadable, type WatchedWritable } from './streamWatchers.ts'
 import { beginTask, Task } from './task.ts'
 import { defaultExecutor, TrioExecutor, type ExportedFunction } from './trioExecutor.ts'
-import { TrioTask } from './trioTask.ts'
+import { TrioTask, type TrioTaskOptions } from './trioTask.ts'
 
 export interface CreateTaskOptions {
   /** By default `Task-1` and so on. */
@@ -28,8 +28,8 @@ export interface CreateTaskOptions {
 export let checkRunning: (loop: Loop, operation: string) => void
 /** Makes the task end with the loop, which waits for it, until it is released. */
 export let adoptTask: (loop: Loop, task: Task<unknown>) => { release(): void }
-/** {@link Loop.trioAsFuture} that begins the function even if it was cancelled before. */
-export let beginTrio: <T>(loop: Loop, fn: () => Promise<T>) => TrioTask<T>
+/** Runs `fn` in trio's flavour, as a child; if `always`, even if the future was cancelled before it begins. */
+export let beginTrio: <T>(loop: Loop, name: string, fn: () => PromiseLike<T>, always: boolean) => Future<T>
 /** Tells of an error of what nobody waits for any more. */
 export let tellAbandoned: (loop: Loop, error: unknown) => void
 
@@ -86,7 +86,7 @@ export class Loop {
   createTask<T>(fn: () => Promise<T>, options?: CreateTaskOptions): Task<T> {
     this.#check('createTask', fn)
     if (this.#isCancelled) return this.#cancelledTask(options)
-    return new TrioTask(this.#children, this.#context, fn, { ...options, loop: this, ended: this.#errors.taskEnded })
+    return this.#beginTrio(fn.name, fn, { ...options, loop: this, ended: this.#errors.taskEnded })
   }
 
   /**
@@ -114,12 +114,7 @@ export class Loop {
   // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
   trioAsFuture<A extends any[], T>(fn: (...args: A) => Promise<T>, ...args: A): Future<T> {
     this.#check('trioAsFuture', fn)
-    return new TrioTask(
-      this.#children,
-      this.#context,
-      named(fn, () => fn(...args)),
-      { loop: this },
-    )
+    return this.#beginTrio(fn.name, () => fn(...args), { loop: this })
   }
 
   /**
@@ -148,8 +143,7 @@ export class Loop {
     const chosen = executor ?? defaultExecutor()
     if (!(chosen instanceof TrioExecutor)) throw new TypeError('runInExecutor() takes a TrioExecutor, or null')
     if (chosen.closed) throw new InvalidStateError('runInExecutor() with an executor that was shut down')
-    const call = (): Promise<Awaited<T>> => chosen.run(fn as (...args: A) => T, args)
-    return new TrioTask(this.#children, this.#context, named(fn, call), { loop: this })
+    return this.#beginTrio(fn.name, () => chosen.run(fn as (...args: A) => T, args), { loop: this })
   }
 
   // --- callbacks
@@ -336,26 +330,29 @@ export class Loop {
     return task
   }
 
+  #beginTrio<T>(name: string, fn: () => PromiseLike<T>, options: TrioTaskOptions): TrioTask<T> {
+    return new TrioTask(this.#children, this.#context, name, fn, options)
+  }
+
   /** As a child that waits for the task, and cancels it when it is cancelled itself. */
   #adopt(task: Task<unknown>, name: string, begin?: () => void): { release(): void } {
-    let release!: () => void
-    const released = new Promise<void>((resolve) => (release = resolve))
-    const wait = async (): Promise<void> => {
+    let end!: (telling?: Promise<void>) => void
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    const wait = (): Promise<void> => {
       begin?.()
-      await released
-      await this.#errors.taskEnded(task)
+      return ended
     }
     const { scope } = this.#children.startSoon(wait, [], this.#context, name || '(anonymous)')
     const { cancellation } = scope
     // Only what comes from another loop is begun where this one is cancelled already.
     if (cancellation !== undefined) task.cancel(cancellation.reason)
     const link = cancellation === undefined ? watchScope(scope, task) : undefined
-    const futureDone = (): void => {
+    const release = (telling?: Promise<void>): void => {
       forget(link)
-      release()
+      end(telling)
     }
-    observe(task, { futureDone })
-    return { release: futureDone }
+    observe(task, { futureDone: () => release(this.#errors.taskEnded(task)) })
+    return { release }
   }
 
   /** Everything in the nursery has ended, unless callbacks that are due begin something. */
@@ -380,18 +377,10 @@ export class Loop {
   static {
     checkRunning = (loop, operation) => loop.#checkRunning(operation)
     adoptTask = (loop, task) => loop.#adopt(task, task.getName())
-    beginTrio = (loop, fn) => new TrioTask(loop.#children, loop.#context, fn, { loop, always: true })
+    beginTrio = (loop, name, fn, always) => loop.#beginTrio(name, fn, { loop, always })
     tellAbandoned = (loop, error) => {
-      try {
-        loop.onAbandoned?.(error)
-      } catch (own) {
-        loop.#errors.tell('onAbandoned has failed', own)
-      }
+      const { onAbandoned } = loop
+      if (onAbandoned !== null) loop.#errors.guard('onAbandoned has failed', () => onAbandoned.call(loop, error))
     }
   }
-}
-
-/** For `childTasks`. */
-function named<F extends () => unknown>(fn: { readonly name: string }, call: F): F {
-  return Object.defineProperty(call, 'name', { value: fn.name })
 }

@@ -1,7 +1,7 @@
 /** The callbacks of a loop: what is due runs in the order in which it came, in a microtask of its own. */
 import { DONE, nextTurn } from '../wait.ts'
 import type { Context } from './context.ts'
-import { Handle, runHandle, startTimer, TimerHandle, type HandleHome } from './handle.ts'
+import { asker, Handle, runHandle, startTimer, TimerHandle, type HandleHome } from './handle.ts'
 
 /** So many rounds of callbacks that ask for others may go on without timers and I/O. */
 const ROUNDS = 200
@@ -29,6 +29,16 @@ export class LoopCalls implements HandleHome {
     const handle = new Handle(call, this)
     this.enqueue(handle)
     return handle
+  }
+
+  /** What has it called, whenever that is, and as for who asks now. */
+  later(call: () => unknown): () => Handle {
+    const by = asker()
+    return () => {
+      const handle = new Handle(call, this, by)
+      this.enqueue(handle)
+      return handle
+    }
   }
 
   at(when: number, call: () => unknown): TimerHandle {

@@ -25,14 +25,28 @@ export class LoopErrors {
   }
 
   tell(message: string, exception: unknown): void {
-    let error = exception
-    if (this.handler !== null) {
-      try {
-        return this.handler(this.#loop, { message, exception })
-      } catch (own) {
-        error = own
-      }
-    }
+    const { handler } = this
+    if (handler === null) this.#raise(exception)
+    else guarded(() => handler(this.#loop, { message, exception }), this.#raise)
+  }
+
+  /** Calls a function of the user's. */
+  guard(message: string, call: () => unknown): void {
+    guarded(call, (error) => this.tell(message, error))
+  }
+
+  /** Resolves when all is told about a task that is done: it is given a turn for somebody to look at its error. */
+  readonly taskEnded = (task: Task<unknown>): Promise<void> | undefined => {
+    const end = endOf(task)
+    return end?.state === 'error' && !wasLookedAt(task) ? this.#lookedAt(task, end.error) : undefined
+  }
+
+  async #lookedAt(task: Task<unknown>, error: unknown): Promise<void> {
+    await nextTurn()
+    if (!wasLookedAt(task)) this.tell(`${task.getName()} has failed, and nobody has looked at its error`, error)
+  }
+
+  readonly #raise = (error: unknown): void => {
     const raise = (): never => {
       throw error
     }
@@ -40,12 +54,14 @@ export class LoopErrors {
     if (this.#children.closed) queueMicrotask(raise)
     else this.#children.startSoon(async () => raise(), [])
   }
+}
 
-  /** Resolves when all is told about a task that is done: it is given a turn for somebody to look at its error. */
-  readonly taskEnded = async (task: Task<unknown>): Promise<void> => {
-    const end = endOf(task)
-    if (end?.state !== 'error' || wasLookedAt(task)) return
-    await nextTurn()
-    if (!wasLookedAt(task)) this.tell(`${task.getName()} has failed, and nobody has looked at its error`, end.error)
+/** Whether it fails now or, as an async function, later. */
+function guarded(call: () => unknown, failed: (error: unknown) => void): void {
+  try {
+    const result = call()
+    if (result instanceof Promise) result.catch(failed)
+  } catch (error) {
+    failed(error)
   }
 }

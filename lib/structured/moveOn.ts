@@ -1,6 +1,7 @@
 /** Blocks with a time limit: those that go on when it has passed, and those that fail. */
 import { clock } from '../clock.ts'
 import { CancelScope, type CancelScopeOptions } from './cancelScope.ts'
+import { checkFunction } from './checkFunction.ts'
 import { TooSlowError } from './errors.ts'
 
 export type MoveOnOptions = Omit<CancelScopeOptions, 'deadline'>
@@ -15,7 +16,8 @@ export async function moveOnAfter<T>(
   fn: (scope: CancelScope) => Promise<T>,
   options?: MoveOnOptions,
 ): Promise<T | undefined> {
-  return moveOnAt(deadlineIn(ms), fn, options)
+  checkFunction('moveOnAfter', fn)
+  return scopeUntil(deadlineIn(ms), options).run(fn)
 }
 
 /** The same with a point on the clock of `currentTime()`. (trio: `move_on_at`.) */
@@ -24,6 +26,7 @@ export async function moveOnAt<T>(
   fn: (scope: CancelScope) => Promise<T>,
   options?: MoveOnOptions,
 ): Promise<T | undefined> {
+  checkFunction('moveOnAt', fn)
   return scopeUntil(deadline, options).run(fn)
 }
 
@@ -36,6 +39,7 @@ export async function failAfter<T>(
   fn: (scope: CancelScope) => Promise<T>,
   options?: MoveOnOptions,
 ): Promise<T> {
+  checkFunction('failAfter', fn)
   return fail(deadlineIn(ms), ms, fn, options)
 }
 
@@ -45,6 +49,7 @@ export async function failAt<T>(
   fn: (scope: CancelScope) => Promise<T>,
   options?: MoveOnOptions,
 ): Promise<T> {
+  checkFunction('failAt', fn)
   return fail(deadline, undefined, fn, options)
 }
 

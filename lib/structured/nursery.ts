@@ -1,6 +1,7 @@
 import { InvalidStateError } from '../errors.ts'
 import { handled } from '../wait.ts'
 import { CancelScope, type CancelScopeOptions } from './cancelScope.ts'
+import { checkFunction, isThenable } from './checkFunction.ts'
 import { Children } from './children.ts'
 import { runIn } from './context.ts'
 import type { TaskHandle } from './taskHandle.ts'
@@ -85,7 +86,10 @@ export class Nursery {
   }
 
   static {
-    childrenOf = (nursery) => nursery.#children
+    childrenOf = (nursery: unknown) => {
+      if (typeof nursery === 'object' && nursery !== null && #children in nursery) return nursery.#children
+      throw new TypeError(`a nursery is needed first, as openNursery() gives it to its body, not ${typeof nursery}`)
+    }
   }
 }
 
@@ -105,6 +109,7 @@ export function openNursery<T>(
   options?: NurseryOptions,
 ): Promise<T> | OpenNursery {
   if (typeof bodyOrOptions === 'function') return runNursery(bodyOrOptions, options, false)
+  if (isThenable(bodyOrOptions)) checkFunction('openNursery', bodyOrOptions)
   return openUnjoined(bodyOrOptions)
 }
 

@@ -39,6 +39,9 @@ class PromiseWaits<T> {
   }
 
   abandoned(loop: Loop): void {
+    // The promise may be there for longer than any loop.
+    for (const other of this.#abandoned)
+      if (other.isClosed() && other.onAbandoned === null) this.#abandoned.delete(other)
     this.#abandoned.add(loop)
   }
 
@@ -47,7 +50,8 @@ class PromiseWaits<T> {
       PromiseWaits.#all.delete(promise)
       for (const waiter of this.#waiters) settle(waiter)
     }
-    void promise.then(
+    // What is no real promise may settle before its `then` returns.
+    void Promise.resolve(promise).then(
       (value) => settled((waiter) => waiter.resolve(value)),
       (error: unknown) => {
         settled((waiter) => waiter.reject(error))

@@ -2,6 +2,7 @@ import { clock, LONGEST_TIMER_MS, type Timer } from '../clock.ts'
 import { InvalidStateError } from '../errors.ts'
 import { forget, watchSignal } from '../wait.ts'
 import { CancelScope } from './cancelScope.ts'
+import { checkFunction } from './checkFunction.ts'
 import { currentContext, NO_CONTEXT, runIn } from './context.ts'
 import { openLoop } from './openLoop.ts'
 
@@ -31,7 +32,7 @@ export async function runWith<A extends any[], T>(
 ): Promise<T> {
   if (currentContext()?.run?.ended === false)
     throw new InvalidStateError('run() inside of run(): call the function, or use openLoop()')
-  if (typeof fn !== 'function') throw new TypeError('run() takes an async function')
+  checkFunction('run', fn)
   signal?.throwIfAborted()
   const scope = new CancelScope()
   const watched = signal && watchSignal(signal, scope)

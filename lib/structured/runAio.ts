@@ -4,7 +4,7 @@ import { AioIteration } from './aioIteration.ts'
 import type { CheckpointOptions } from './checkpoint.ts'
 import { Future } from './future.ts'
 import { FutureWait } from './futureWait.ts'
-import { isThenable } from './handle.ts'
+import { isThenable } from './checkFunction.ts'
 import type { Loop } from './loop.ts'
 import { requireLoop } from './requireLoop.ts'
 import { waitForPromise } from './promiseWait.ts'
@@ -62,11 +62,10 @@ export function runAioGenerator<T, S extends AsyncIterable<T> = AsyncIterable<T>
 
 /** Waits for a promise, which knows nothing of cancelling. */
 export function runAioPromise<T>(loop: Loop, promise: PromiseLike<T>, options?: RunAioOptions): Promise<T> {
-  if (options?.onCancel !== 'wait') return waitForPromise(promise, loop, options)
-  const cancellation = abortedOnEntry(options)
-  // It is observed, but not waited for by who did not begin to.
-  if (cancellation !== undefined)
-    return waitForPromise(promise, loop, { signal: AbortSignal.abort(cancellation.reason) })
+  // Who has not begun to wait does not wait for its end.
+  if (options?.onCancel !== 'wait' || abortedOnEntry(options) !== undefined) {
+    return waitForPromise(promise, loop, options)
+  }
   return callAio<T>(loop, () => promise, options).promise
 }
 

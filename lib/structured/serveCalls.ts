@@ -13,6 +13,9 @@ import { optionsIn, serveIn } from './serveIn.ts'
  */
 export async function serveCalls(nursery: Nursery, server: RpcServer, options: RpcListenOptions): Promise<Server> {
   const children = childrenOf(nursery)
+  if (typeof (server as Partial<RpcServer> | undefined)?.listen !== 'function') {
+    throw new TypeError('serveCalls(nursery, server, options): an RpcServer is needed, with its services added')
+  }
   const listening = await server.listen((factory) =>
     serveIn(nursery, options, (serving) => {
       const own = optionsIn(nursery, serving, options)

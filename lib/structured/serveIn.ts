@@ -12,7 +12,7 @@ import {
 } from '../errors.ts'
 import { reportTo } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
-import { UNCANCELLED, Waiter } from '../wait.ts'
+import { DONE, UNCANCELLED, Waiter } from '../wait.ts'
 import type { CancelScope } from './cancelScope.ts'
 import { connectionContext } from './connectionContext.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
@@ -32,19 +32,24 @@ export interface Serving {
 
 /**
  * Has `listen` make a server that does not accept yet, and keeps it as a child of the nursery, which ends when the server
- * is closed and its last connection gone. Cancelled, it stops listening, and aborts all connections.
+ * is closed and its last connection gone. Cancelled, it stops listening, waits for `handlersEnded()` if there are
+ * handlers, which are children of the nursery, too, and aborts all connections.
  */
 export async function serveIn<S extends Server>(
   nursery: Nursery,
-  { startServing = true, onConnectionError }: Pick<ListenOptions, 'startServing' | 'onConnectionError'>,
+  options: Pick<ListenOptions, 'startServing' | 'onConnectionError'>,
   listen: (serving: Serving) => Promise<S>,
+  handlersEnded: () => Promise<void> = () => DONE,
 ): Promise<S> {
   const children = childrenOf(nursery)
   children.check('a server')
+  const { startServing = true, onConnectionError } = options
   const failures: unknown[] = []
   const failed = new Waiter<void>({ scope: UNCANCELLED })
   const thrown = new Set<unknown>()
   let scope: CancelScope
+  // Where it is the server alone that is cancelled, handlers have not heard of it.
+  const lastWords = (): Promise<void> => (children.scope.cancellation === undefined ? DONE : handlersEnded())
   const reported = (error: unknown, transport: Transport | undefined): boolean => {
     const isOurs = thrown.delete(error) || !isFaultOfPeer(error, transport)
     if (isOurs && onConnectionError === undefined) return false
@@ -69,7 +74,7 @@ export async function serveIn<S extends Server>(
     scope: () => scope,
   })
   try {
-    const task = children.startSoon(() => keep(server, failed.promise, failures, scope), [])
+    const task = children.startSoon(() => keep(server, failed.promise, failures, scope, lastWords), [])
     scope = task.scope
   } catch (error) {
     server.close()
@@ -85,6 +90,7 @@ async function keep(
   failed: Promise<void>,
   failures: readonly unknown[],
   scope: CancelScope,
+  lastWords: () => Promise<void>,
 ): Promise<void> {
   const ended = new Waiter<void>({ scope })
   const end = (): void => ended.resolve()
@@ -92,6 +98,10 @@ async function keep(
   void server.waitClosed({ scope: UNCANCELLED }).then(end)
   try {
     await ended.promise
+  } catch (error) {
+    server.close()
+    await lastWords()
+    throw error
   } finally {
     server.close()
     server.abortClients()

@@ -15,7 +15,7 @@ export class SignalHandlers {
     if (!(signal in constants.signals)) throw new TypeError(`there is no signal ${String(signal)} here`)
     if (signal === 'SIGKILL' || signal === 'SIGSTOP') throw new TypeError(`${signal} cannot be handled`)
     this.remove(signal)
-    const listener = (): void => void this.#calls.soon(call)
+    const listener = this.#calls.later(call)
     process.on(signal, listener)
     this.#listeners.set(signal, listener)
   }

@@ -4,7 +4,8 @@ import { checkpoint, type CheckpointOptions } from './checkpoint.ts'
 
 /** Resolves after `ms` milliseconds, not before. Rejects with a RangeError for a time that is none, or below 0. (trio: `sleep`.) */
 export function sleep(ms: number, options?: CheckpointOptions): Promise<void> {
-  if (!(ms >= 0)) return rejected(new RangeError(`ms must be a number of milliseconds, not ${String(ms)}`))
+  if (typeof ms !== 'number' || !(ms >= 0))
+    return rejected(new RangeError(`ms must be a number of milliseconds, not ${String(ms)}`))
   return ms === 0 ? checkpoint(options) : sleepUntil(clock.now() + ms, options)
 }
 

@@ -5,15 +5,17 @@ import { startServer as listenTcp, startUnixServer } from '../streams/open.ts'
 import type { AnyReader, StreamClasses } from '../streams/streamClasses.ts'
 import type { StreamReader } from '../streams/streamReader.ts'
 import type { StreamWriter } from '../streams/streamWriter.ts'
+import { DONE, UNCANCELLED, WaitList } from '../wait.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
-import { serveIn } from './serveIn.ts'
+import { serveIn, type Serving } from './serveIn.ts'
 import { withoutCancelled } from './withoutCancelled.ts'
 
 export type StreamServeOptions = TcpListenOptions | (UnixListenOptions & { readonly path: string })
 
 /**
  * Listens, and calls `handler(reader, writer)` as a child of `nursery` for each connection, which is closed when the
- * handler ends. Resolves with the server, which is a child too, and ends as that of {@link createServer} does.
+ * handler ends. Resolves with the server, which is a child too, and ends as that of {@link createServer} does; but if the
+ * nursery is cancelled, connections are not aborted before all handlers have ended: one may say good-bye in a shield.
  *
  * What a handler throws ends the nursery, unless there is an `onConnectionError`. A connection that was lost, a stream that
  * ended too soon, bytes that make no sense and time that ran out are faults of the peer: they end the one connection alone.
@@ -23,7 +25,10 @@ export function startServer<R extends AnyReader = StreamReader, W extends Stream
   handler: (reader: R, writer: W) => Promise<unknown>,
   options: StreamServeOptions & StreamClasses<R, W>,
 ): Promise<Server> {
-  return serveIn(nursery, options, (serving) => {
+  let running = 0
+  const idle = new WaitList()
+  const ended = (): Promise<void> => (running === 0 ? DONE : idle.wait({ scope: UNCANCELLED }, () => 'startServer'))
+  const listen = (serving: Serving): Promise<Server> => {
     if (typeof handler !== 'function') throw new TypeError('the handler must be an async function')
     const children = childrenOf(nursery)
     const serve = async (reader: R, writer: W): Promise<void> => {
@@ -36,13 +41,19 @@ export function startServer<R extends AnyReader = StreamReader, W extends Stream
         const [left] = withoutCancelled(error, () => {})
         if (left === undefined) throw error
         if (!isCancellation(left.error) && !serving.reported(left.error, writer.transport)) throw left.error
+      } finally {
+        if (--running === 0) idle.resolveAll()
       }
     }
-    const connected = (reader: R, writer: W): void => void children.startSoon(serve, [reader, writer])
+    const connected = (reader: R, writer: W): void => {
+      children.startSoon(serve, [reader, writer])
+      running++
+    }
     const own = { ...options, startServing: false, onConnectionError: serving.onConnectionError }
     if ('path' in own && own.path !== undefined) return startUnixServer<R, W>(connected, own)
     return listenTcp<R, W>(connected, own as TcpListenOptions & StreamClasses<R, W>)
-  })
+  }
+  return serveIn(nursery, options, listen, ended)
 }
 
 /** The way in which a handler was stopped that goes by asyncio's rules, or by a signal. */

@@ -19,16 +19,23 @@ export class StreamWatchers {
     this.#calls = calls
   }
 
-  /** In place of what there was for that stream. `atOnce`: it is ready now. */
+  /** In place of what there was for that stream, until it closes. `atOnce`: it is ready now. */
   add(stream: EventEmitter, call: () => unknown, atOnce: boolean): void {
     this.remove(stream)
     let due: Handle | undefined
+    const soon = this.#calls.later(() => {
+      due = undefined
+      return call()
+    })
     const listener = (): void => {
-      due = this.#calls.soon(call)
+      due ??= soon()
     }
+    const closed = (): void => void this.#unwatch.delete(stream)
     stream.on(this.#event, listener)
+    stream.once('close', closed)
     this.#unwatch.set(stream, () => {
       stream.off(this.#event, listener)
+      stream.off('close', closed)
       due?.cancel()
     })
     if (atOnce) listener()

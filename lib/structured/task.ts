@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import { CancelledError, InvalidStateError } from '../errors.ts'
 import { DONE, WaitChain, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
-import { runIn, type Context } from './context.ts'
+import { runIn, taskContext, type Context } from './context.ts'
 import { Cancelled } from './errors.ts'
-import { Future, settle, toCancelledError, type FutureOptions } from './future.ts'
-import { isThenable } from './handle.ts'
+import { Future, observe, settle, toCancelledError, type FutureObserver, type FutureOptions } from './future.ts'
+import { isThenable } from './checkFunction.ts'
 
 /** Calls the function, unless the task was cancelled before. `context` is that of the loop's callbacks. */
 export let beginTask: (task: Task<unknown>, context: Context | undefined, fn: () => unknown) => void
@@ -18,28 +18,58 @@ export interface TaskOptions extends FutureOptions {
 
 let count = 0
 
+/** The futures that a task awaits, until they are done: one that is a task may go on in spite of the first cancel. */
+class Awaited implements FutureObserver {
+  readonly #futures = new Set<Future<unknown>>()
+
+  get isEmpty(): boolean {
+    return this.#futures.size === 0
+  }
+
+  add(future: Future<unknown>): void {
+    if (this.#futures.has(future)) return
+    this.#futures.add(future)
+    observe(future, this)
+  }
+
+  cancelAll(error: CancelledError): void {
+    for (const future of this.#futures) future.cancel(error)
+  }
+
+  futureDone(future: Future<unknown>): void {
+    this.#futures.delete(future)
+  }
+}
+
 /**
  * An async function that runs by asyncio's rules, as the future of its outcome. `loop.aioTask` and `aioAsTrio` make them;
  * `loop.createTask` gives one of trio's flavour. (asyncio: `Task`.)
  *
  * {@link cancel} is told once: the waits of millrace and the futures that the function is waiting for right now end with
- * `CancelledError`; if it waits for none, its next such wait does. Then it may go on, to clean up or in spite of it. What
- * knows only signals is given {@link signal}. Once the function has ended with `CancelledError`, the task is cancelled;
- * else it has the function's value or error.
+ * `CancelledError`, whoever else waits for them; if there is none, its next such wait does. Then it may go on, to clean up
+ * or in spite of it. What knows only signals is given {@link signal}. Once the function has ended with `CancelledError`, or
+ * with the `AbortError` of what was given the signal, the task is cancelled; else it has the function's value or error.
+ *
+ * A wait that has lost a `Promise.race` is one of the task's until it is over: it takes a cancel in which nobody else is
+ * interested any more. Cancel the loser, or race in a nursery.
  */
 export class Task<T> extends Future<T> implements WaitScope {
-  readonly #name: string
+  readonly #name: string | undefined
+  readonly #number = ++count
+  #awaited: Awaited | undefined = undefined
   #waits: WaitChain | undefined = undefined
   /** For the next wait. */
   #pending: CancelledError | undefined = undefined
   #cancel: CancelledError | undefined = undefined
+  /** The function has not run since it was told. */
+  #telling = false
   #controller: AbortController | undefined = undefined
   #hears = false
 
   /** @internal */
   constructor(options: TaskOptions) {
     super(options)
-    this.#name = options.name ?? `Task-${++count}`
+    this.#name = options.name
   }
 
   /** Aborts when the task is first cancelled; its reason is the `CancelledError`. */
@@ -54,20 +84,20 @@ export class Task<T> extends Future<T> implements WaitScope {
   }
 
   getName(): string {
-    return this.#name
+    return this.#name ?? `Task-${this.#number}`
   }
 
-  /** Asks the function to end; the task is done when it has. Returns `false` if that is so already. */
+  /**
+   * Asks the function to end; the task is done when it has. Returns `false` if that is so already. A second call tells it
+   * again, unless it has not heard of the first yet: then they are one.
+   */
   override cancel(msg?: unknown): boolean {
     if (this.done()) return false
+    if (this.#telling) return true
     const error = toCancelledError(msg)
     const first = this.#cancel === undefined
     this.#cancel = error
-    if (this.#waits === undefined || this.#waits.isEmpty) this.#pending = error
-    else {
-      this.#hears = true
-      this.#waits.cancelAll(error)
-    }
+    if (!this.#tell(error)) this.#pending = error
     if (first) this.#controller?.abort(error)
     return true
   }
@@ -101,6 +131,13 @@ export class Task<T> extends Future<T> implements WaitScope {
     this.#waits.add(wait)
   }
 
+  /** @internal */
+  awaits(future: Future<unknown>): void {
+    if (this.done()) return
+    this.#awaited ??= new Awaited()
+    this.#awaited.add(future)
+  }
+
   /** What was told of the cancel has kept it to itself: the next wait tells of it. */
   undelivered(error: unknown): void {
     if (!this.done()) this.#pending = toCancelledError(error)
@@ -108,12 +145,22 @@ export class Task<T> extends Future<T> implements WaitScope {
 
   // --- inside
 
+  /** Whether there was anything to tell. */
+  #tell(error: CancelledError): boolean {
+    const [waits, awaited] = [this.#waits, this.#awaited]
+    if ((waits === undefined || waits.isEmpty) && (awaited === undefined || awaited.isEmpty)) return false
+    this.#hears = this.#telling = true
+    waits?.cancelAll(error)
+    awaited?.cancelAll(error)
+    void DONE.then(() => (this.#telling = false))
+    return true
+  }
+
   #begin(context: Context | undefined, fn: () => unknown): void {
     if (this.#cancel !== undefined) return settle(this, { state: 'cancelled', error: this.#cancel })
-    const own: Context | undefined = context && { ...context, flavour: 'asyncio', scope: undefined, task: this }
     try {
-      if (own === undefined) this.#follow(fn())
-      else runIn(own, () => this.#follow(fn()))
+      if (context === undefined) this.#follow(fn())
+      else runIn(taskContext(context, this), () => this.#follow(fn()))
     } catch (error) {
       this.#fail(error)
     }

@@ -1,6 +1,6 @@
 import type { BridgedDisposable } from './aioAsTrio.ts'
 import type { Future } from './future.ts'
-import { isThenable } from './handle.ts'
+import { isThenable } from './checkFunction.ts'
 import { beginTrio, type Loop } from './loop.ts'
 import { requireLoop } from './requireLoop.ts'
 import { isAsyncDisposable, isAsyncIterable } from './runAio.ts'
@@ -16,7 +16,8 @@ export interface TrioAsAioOptions {
  * an async disposable. (trio-asyncio: `trio_as_aio`.)
  *
  * - A function becomes one that returns a {@link Future}: with its arguments and its `this`, it runs as `runTrio` does.
- *   It can be used as a method's decorator.
+ *   It can be wrapped where a class defines it, as `method = trioAsAio(async function (this: C) {…})`; a decorator works
+ *   as well, but the compiler goes on believing in a Promise. Of a function with overloads the type is that of the last.
  * - An iterable becomes one whose `next()` gives futures, see {@link TrioIteration}; a disposable becomes
  *   `{value, [Symbol.asyncDispose]}`.
  *
@@ -51,7 +52,7 @@ function wrap(
 ): (...args: unknown[]) => Future<unknown> {
   function inAio(this: unknown, ...args: unknown[]): Future<unknown> {
     const loop = requireLoop('a function of trioAsAio()', options.loop)
-    return loop.trioAsFuture(() => Reflect.apply(fn, this, args))
+    return beginTrio(loop, fn.name, () => Reflect.apply(fn, this, args), false)
   }
   return Object.defineProperty(inAio, 'name', { value: fn.name })
 }
@@ -61,7 +62,7 @@ function wrapDisposable<D extends AsyncDisposable>(value: D, options: TrioAsAioO
     value,
     [Symbol.asyncDispose](): Future<void> {
       const loop = requireLoop('disposal of what trioAsAio() has wrapped', options.loop)
-      return beginTrio(loop, async () => value[Symbol.asyncDispose]())
+      return beginTrio(loop, 'asyncDispose', async () => value[Symbol.asyncDispose](), true)
     },
   }
 }

@@ -93,6 +93,8 @@ export class TrioExecutor implements AsyncDisposable {
   ): Promise<unknown> {
     const aborted = abortedOnEntry(options)
     if (aborted !== undefined) return rejected(aborted.reason)
+    if (!Array.isArray(args))
+      return rejected(new TypeError(`run(fn, args): the arguments as an array, not ${typeof args}`))
     if (this.closed) return rejected(new InvalidStateError('run() after shutdown(): make another TrioExecutor'))
     try {
       return handled(this.#run({ ...callable(fn), args }, options))

@@ -24,7 +24,7 @@ export class TrioIteration<T, S extends AsyncIterable<T>> implements AsyncDispos
   }
 
   next(...args: [] | [unknown]): Future<Result<T>> {
-    return this.#begin(async () => {
+    return this.#begin('next', async () => {
       if (this.#over) return { done: true, value: undefined }
       try {
         const result = await this.#source().next(...args)
@@ -43,7 +43,7 @@ export class TrioIteration<T, S extends AsyncIterable<T>> implements AsyncDispos
 
   /** Ends it: closes the source. */
   return(value?: unknown): Future<Result<T>> {
-    return this.#begin(async () => {
+    return this.#begin('return', async () => {
       if (!this.#over) await this.#close()
       return { done: true, value }
     })
@@ -55,14 +55,15 @@ export class TrioIteration<T, S extends AsyncIterable<T>> implements AsyncDispos
 
   /** Ends it, and disposes of the source if that can be. */
   [Symbol.asyncDispose](): Future<void> {
-    return this.#begin(async () => {
+    return this.#begin('asyncDispose', async () => {
       if (!this.#over) await this.#close()
       await (this.value as Partial<AsyncDisposable>)[Symbol.asyncDispose]?.()
     })
   }
 
-  #begin<R>(fn: () => Promise<R>): Future<R> {
-    return beginTrio(requireLoop('a trio iteration', this.#loop), fn)
+  /** Even where it is cancelled before it has begun: the source is to be closed then. */
+  #begin<R>(name: string, fn: () => Promise<R>): Future<R> {
+    return beginTrio(requireLoop(`${name}() of a trio iteration`, this.#loop), name, fn, true)
   }
 
   async #close(): Promise<void> {

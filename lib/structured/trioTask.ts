@@ -1,6 +1,6 @@
 import { CancelledError } from '../errors.ts'
+import type { Cancellation, WaitLink } from '../wait.ts'
 import type { Children } from './children.ts'
-import type { TaskFunction } from './childTask.ts'
 import type { ChildTask } from './childTask.ts'
 import type { Context } from './context.ts'
 import { settle, toCancelledError } from './future.ts'
@@ -11,7 +11,7 @@ export interface TrioTaskOptions extends TaskOptions {
   /** Whether the function is called even if the task was cancelled before. */
   readonly always?: boolean | undefined
   /** Called as the last part of the child, when the task is done. */
-  readonly ended?: ((task: TrioTask<unknown>) => Promise<void>) | undefined
+  readonly ended?: ((task: TrioTask<unknown>) => Promise<void> | undefined) | undefined
 }
 
 /**
@@ -23,15 +23,16 @@ export class TrioTask<T> extends Task<T> {
   readonly #child: ChildTask<void>
   #cancel: CancelledError | undefined = undefined
 
-  // oxlint-disable-next-line typescript/no-explicit-any -- of any arguments
-  constructor(children: Children, context: Context | undefined, fn: () => Promise<T>, options: TrioTaskOptions) {
+  /** `childName` is for `childTasks`. */
+  constructor(
+    children: Children,
+    context: Context | undefined,
+    childName: string,
+    fn: () => PromiseLike<T>,
+    options: TrioTaskOptions,
+  ) {
     super(options)
-    const { always = false, ended } = options
-    const run: TaskFunction<[], void> = async () => {
-      await this.#run(fn, always)
-      await ended?.(this)
-    }
-    this.#child = children.startSoon(run, [], context, fn.name)
+    this.#child = children.startSoon(() => this.#run(fn, options), [], context, childName || '(anonymous)')
   }
 
   override get signal(): AbortSignal {
@@ -45,13 +46,29 @@ export class TrioTask<T> extends Task<T> {
     return true
   }
 
-  async #run(fn: () => Promise<T>, always: boolean): Promise<void> {
-    if (this.#cancel !== undefined && !always) return settle(this, { state: 'cancelled', error: this.#cancel })
-    try {
-      settle(this, { state: 'value', value: await fn() })
-    } catch (error) {
-      this.#fail(error)
+  // --- for waits that are given it as their scope
+
+  override get cancellation(): Cancellation | undefined {
+    return this.#child.scope.cancellation
+  }
+
+  override watch(wait: WaitLink): void {
+    this.#child.scope.watch(wait)
+  }
+
+  // --- inside
+
+  async #run(fn: () => PromiseLike<T>, { always, ended }: TrioTaskOptions): Promise<void> {
+    if (this.#cancel !== undefined && always !== true) settle(this, { state: 'cancelled', error: this.#cancel })
+    else {
+      try {
+        settle(this, { state: 'value', value: await fn() })
+      } catch (error) {
+        this.#fail(error)
+      }
     }
+    const ending = ended?.(this)
+    if (ending !== undefined) await ending
   }
 
   #fail(error: unknown): void {

@@ -6,7 +6,9 @@ import type { Process } from '../../lib/streams/process.ts'
 import { StreamReader } from '../../lib/streams/streamReader.ts'
 import { StreamReaderProtocol } from '../../lib/streams/streamReaderProtocol.ts'
 import { StreamWriter } from '../../lib/streams/streamWriter.ts'
+import { setAmbience } from '../../lib/wait.ts'
 import { netDefer, netError, netTurns } from '../support/netTools.ts'
+import { ambient, signalScope } from '../support/signalScope.ts'
 
 const PIPES = { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' } as const
 const MiB = 1024 * 1024
@@ -233,6 +235,15 @@ describe('the end of a process', () => {
     expect(child.returncode).toBe(-9)
     expect(() => process.kill(child.pid, 0)).toThrow('ESRCH')
     await child[Symbol.asyncDispose]()
+  })
+
+  it('comes with it also where the waits of the block are cancelled', async () => {
+    const child = await shell('trap "" TERM INT; yes')
+    setAmbience(ambient(signalScope(AbortSignal.abort('enough'))))
+    const disposed = child[Symbol.asyncDispose]()
+    setAmbience(null)
+    await disposed
+    expect(child.returncode).toBe(-9)
   })
 
   it('leaves nothing behind', async () => {

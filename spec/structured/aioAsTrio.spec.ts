@@ -38,6 +38,13 @@ describe('aioAsTrio', () => {
   })
 
   describe('of a function', () => {
+    it('has all its overloads', async () => {
+      const emitter = new EventEmitter()
+      setImmediate(() => emitter.emit('said', 'hello'))
+      const said: string[] = await openLoop(() => aioAsTrio(once)(emitter, 'said'))
+      expect(said).toEqual(['hello'])
+    })
+
     it('runs it as an asyncio task, with its arguments and its value', async () => {
       await openLoop(async (loop) => {
         const inTrio = aioAsTrio(async (a: number, b: string) => {
@@ -344,6 +351,9 @@ describe('aioAsTrio', () => {
           then: (resolve) => Promise.resolve('value').then(resolve),
         }
         expect(await aioAsTrio(thenable)).toBe('value')
+        // oxlint-disable-next-line unicorn/no-thenable, unicorn/consistent-function-scoping -- calls back at once
+        const prompt = { then: (resolve: (value: string) => void) => resolve('at once') } as PromiseLike<string>
+        expect(await aioAsTrio(prompt)).toBe('at once')
       })
     })
 
@@ -505,6 +515,39 @@ describe('aioAsTrio', () => {
       })
     })
 
+    it('a cancel of an asyncio task that breaks out of it: the source closes, and the next wait tells', async () => {
+      await openLoop(async (loop) => {
+        const { log, source } = watched(async () => never)
+        const task = loop.aioTask(async () => {
+          for await (const _ of aioAsTrio(source)) {
+            currentTask()!.cancel('in the loop')
+            break
+          }
+          log.push('behind')
+          await sleep(0)
+        })
+        await expect(task.then()).rejects.toEqual(new CancelledError('in the loop'))
+        expect(log).toEqual(['closing in asyncio', 'closed', 'behind'])
+      })
+    })
+
+    it('one that is cancelled before a step is told by that step alone', async () => {
+      await openLoop(async (loop) => {
+        const { log, source } = watched(async () => never)
+        const task = loop.aioTask(async () => {
+          try {
+            for await (const _ of aioAsTrio(source)) currentTask()!.cancel('before the step')
+          } catch (error) {
+            log.push((error as Error).message)
+          }
+          await sleep(0)
+          return 'once'
+        })
+        expect(await task).toBe('once')
+        expect(log).toEqual(['closing in asyncio', 'closed', 'before the step'])
+      })
+    })
+
     it('works on what Node has: streams and events', async () => {
       await openLoop(async () => {
         const stream = Readable.from(['a', 'b', 'c'])
@@ -513,6 +556,11 @@ describe('aioAsTrio', () => {
           break
         }
         expect(stream.destroyed).toBe(true)
+        const silent = new Readable({ read() {} })
+        await cancelSoon(async () => {
+          for await (const chunk of aioAsTrio(silent)) expect(chunk).toBe('never')
+        })
+        expect(silent.destroyed).toBe(true)
         const emitter = new EventEmitter()
         const seen: unknown[] = []
         setImmediate(() => emitter.emit('ping', 1))
@@ -668,6 +716,27 @@ describe('aioAsTrio', () => {
       })
       expect(value).toBe('end')
     })
+  })
+
+  it('called from a callback of the loop, or left behind by a task: ends with the loop, which waits for it', async () => {
+    const log: string[] = []
+    const call = (name: string) =>
+      aioAsTrio(async () => {
+        try {
+          await sleepForever()
+        } finally {
+          await nextTurn()
+          log.push(name)
+        }
+      })
+    await openLoop(async (loop) => {
+      loop.callSoon(() => void call('callback')())
+      await loop.aioTask(async () => {
+        setImmediate(() => void call('task')())
+      })
+      await sleep(2)
+    })
+    expect(log.sort()).toEqual(['callback', 'task'])
   })
 
   it('refuses anything else at once', () => {

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { InvalidStateError } from '../../lib/errors.ts'
 import { CapacityLimiter } from '../../lib/structured/capacityLimiter.ts'
+import { checkpoint } from '../../lib/structured/checkpoint.ts'
 import { WouldBlock } from '../../lib/structured/errors.ts'
+import { openNursery } from '../../lib/structured/nursery.ts'
+import { sleepForever } from '../../lib/structured/sleep.ts'
 import { nextTurn } from '../../lib/wait.ts'
 import { signalScope } from '../support/signalScope.ts'
 import { thrownBy } from '../support/thrown.ts'
@@ -86,6 +89,27 @@ describe('CapacityLimiter', () => {
     expect(limiter.borrowedTokens).toBe(1)
   })
 
+  it('in a scope that is cancelled gives nothing more, and those who have a token give it back', async () => {
+    const limiter = new CapacityLimiter(1)
+    const ends: string[] = []
+    await openNursery(async (nursery) => {
+      for (let i = 0; i < 3; i++) {
+        nursery.startSoon(async () => {
+          await limiter.acquire()
+          try {
+            await sleepForever()
+          } finally {
+            limiter.release()
+            ends.push('released')
+          }
+        })
+      }
+      while (limiter.tasksWaiting < 2) await checkpoint()
+      nursery.cancelScope.cancel()
+    })
+    expect([ends, ...counts(limiter)]).toEqual([['released'], 1, 0, 1, 0])
+  })
+
   it('takes back no more than it gave', async () => {
     const limiter = new CapacityLimiter(2)
     expect(() => limiter.release()).toThrow(InvalidStateError)
@@ -140,6 +164,7 @@ describe('CapacityLimiter', () => {
         const acquires: { controller: AbortController; outcome: string }[] = []
         let [total, borrowed] = [2, 0]
         const expected: string[] = []
+        const refusals: [boolean, boolean][] = []
         const waiting = (): number[] => expected.flatMap((each, i) => (each === 'waits' ? [i] : []))
         for (const each of steps) {
           if (each === 'acquire') {
@@ -150,7 +175,8 @@ describe('CapacityLimiter', () => {
             limiter.acquire({ signal: controller.signal }).then(set('has it'), set('cancelled'))
             expected.push('waits')
           } else if (each === 'release') {
-            expect(thrownBy(() => limiter.release())?.constructor).toBe(borrowed === 0 ? InvalidStateError : undefined)
+            const refused = thrownBy(() => limiter.release()) instanceof InvalidStateError
+            refusals.push([refused, borrowed === 0])
             borrowed = Math.max(0, borrowed - 1)
           } else if ('total' in each) {
             limiter.totalTokens = total = each.total
@@ -168,6 +194,7 @@ describe('CapacityLimiter', () => {
           }
           await Promise.resolve()
           expect(acquires.map(({ outcome }) => outcome)).toEqual(expected)
+          expect(refusals.filter(([real, due]) => real !== due)).toEqual([])
           expect(counts(limiter)).toEqual([total, borrowed, total - borrowed, waiting().length])
         }
       }),

@@ -6,13 +6,14 @@ import { BufferedProtocol, Protocol } from '../../lib/protocol.ts'
 import { StreamReader } from '../../lib/streams/streamReader.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
 import { createServer, runServer } from '../../lib/structured/createServer.ts'
-import { currentAsyncLibrary, currentScope } from '../../lib/structured/current.ts'
+import { currentAsyncLibrary, currentLoop, currentScope } from '../../lib/structured/current.ts'
 import { Event } from '../../lib/structured/event.ts'
 import { Cancelled } from '../../lib/structured/errors.ts'
 import { ExceptionGroup } from '../../lib/structured/exceptionGroup.ts'
+import { Loop } from '../../lib/structured/loop.ts'
 import { openNursery, type Nursery } from '../../lib/structured/nursery.ts'
 import { run } from '../../lib/structured/run.ts'
-import { sleepForever } from '../../lib/structured/sleep.ts'
+import { sleep, sleepForever } from '../../lib/structured/sleep.ts'
 import type { Server } from '../../lib/endpoints/server.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { Leftovers } from '../support/leftovers.ts'
@@ -309,6 +310,47 @@ describe('createServer in a nursery', () => {
       await ended.wait({ scope })
     })
     expect(reason).toBeInstanceOf(Cancelled)
+  })
+
+  it('has its protocols’ background tasks in the nursery, by a loop that they are given, or that is around', async () => {
+    const log: string[] = []
+    class Ticking extends Recorder {
+      readonly #loop: Loop
+      constructor({ loop = currentLoop()! }: { loop?: Loop } = {}) {
+        super()
+        this.#loop = loop
+      }
+      override connectionMade(transport: Transport): void {
+        super.connectionMade(transport)
+        this.#loop.createTask(async () => {
+          log.push(`ticking in ${currentAsyncLibrary()}`)
+          try {
+            for (;;) await sleep(1) // oxlint-disable-line no-await-in-loop -- what it is for
+          } finally {
+            log.push('stopped')
+          }
+        })
+        this.#loop.callSoon(() => transport.write('soon'))
+      }
+    }
+    await run(async () => {
+      const around = currentLoop()
+      await openNursery(async (nursery) => {
+        const loop = new Loop(nursery)
+        const given = await createServer(nursery, () => new Ticking({ loop }), { host: HOST })
+        const ambient = await createServer(nursery, Ticking, { host: HOST })
+        for (const server of [given, ambient]) {
+          const socket = await client(server) // oxlint-disable-line no-await-in-loop -- one after the other
+          expect(String((await once(socket, 'data'))[0])).toBe('soon') // oxlint-disable-line no-await-in-loop
+          socket.destroy()
+        }
+        expect(around).not.toBeNull()
+        nursery.cancelScope.cancel()
+      })
+      // That of the loop around goes on until that ends.
+      expect(log).toEqual(['ticking in trio', 'ticking in trio', 'stopped'])
+    })
+    expect(log.slice(3)).toEqual(['stopped'])
   })
 
   it('lets a protocol be replaced, and be asked for', async () => {

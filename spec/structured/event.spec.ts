@@ -1,4 +1,6 @@
+import { Cancelled } from '../../lib/structured/errors.ts'
 import { Event } from '../../lib/structured/event.ts'
+import { moveOnAfter } from '../../lib/structured/moveOn.ts'
 import { nextTurn } from '../../lib/wait.ts'
 import { signalScope } from '../support/signalScope.ts'
 
@@ -41,6 +43,18 @@ describe('Event', () => {
     await expect(event.wait({ signal: AbortSignal.abort('before') })).rejects.toBe('before')
     await expect(event.wait({ scope: signalScope(AbortSignal.abort('before')) })).rejects.toBe('before')
     await event.wait({ signal: new AbortController().signal })
+  })
+
+  it('does not hold a scope that is cancelled, set or not', async () => {
+    const [unset, set] = [new Event(), new Event()]
+    set.set()
+    const raised: unknown[] = []
+    const value = await moveOnAfter(0, async () => {
+      for (const event of [unset, set, unset]) await event.wait().catch((error: unknown) => raised.push(error))
+      return 'to the end'
+    })
+    expect(value).toBe('to the end')
+    expect(raised.map((each) => each instanceof Cancelled)).toEqual([true, true, true])
   })
 
   it('set and cancelled in the same turn: what was first counts', async () => {

@@ -3,15 +3,18 @@ import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import { PassThrough, Writable } from 'node:stream'
 import { CancelledError, InvalidStateError } from '../../lib/errors.ts'
+import { aioAsTrio } from '../../lib/structured/aioAsTrio.ts'
 import { currentAsyncLibrary, currentLoop, currentScope, currentTask } from '../../lib/structured/current.ts'
 import { ExceptionGroup } from '../../lib/structured/exceptionGroup.ts'
 import { Loop } from '../../lib/structured/loop.ts'
 import type { ExceptionContext } from '../../lib/structured/loopErrors.ts'
+import { moveOnAfter } from '../../lib/structured/moveOn.ts'
 import { openNursery } from '../../lib/structured/nursery.ts'
 import { openLoop } from '../../lib/structured/openLoop.ts'
 import { sleep, sleepForever } from '../../lib/structured/sleep.ts'
 import type { Future } from '../../lib/structured/future.ts'
 import type { Task } from '../../lib/structured/task.ts'
+import { trioAsAio } from '../../lib/structured/trioAsAio.ts'
 import { TrioExecutor } from '../../lib/structured/trioExecutor.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
 import { nextTurn } from '../../lib/wait.ts'
@@ -123,16 +126,55 @@ describe('Loop', () => {
           const loop = new Loop(nursery)
           const task: Task<void> = loop.aioTask(async () => sleepForever({ scope: task }))
           const waits: Task<void> = loop.createTask(async () => sleepForever({ signal: waits.signal }))
+          const scoped: Task<void> = loop.createTask(async () => {
+            await sleepForever({ scope: scoped }).catch(() => {})
+            await sleep(0, { scope: scoped })
+          })
           loop.callSoon(() => log.push('called'))
           await nextTurn()
-          task.cancel()
-          waits.cancel()
+          for (const each of [task, waits, scoped]) each.cancel()
           await nextTurn()
-          log.push(task.cancelled(), waits.cancelled())
+          log.push(task.cancelled(), waits.cancelled(), scoped.cancelled())
+          nursery.cancelScope.cancel()
         },
         { ambient: false },
       )
-      expect(log).toEqual(['called', true, true])
+      expect(log).toEqual(['called', true, true, true])
+    })
+
+    it('that was cancelled before: callbacks are called, trio tasks come up to their first wait, no others begin', async () => {
+      const log: unknown[] = []
+      await openNursery(async (nursery) => {
+        nursery.cancelScope.cancel('before')
+        const loop = new Loop(nursery)
+        loop.callSoon(() => log.push('callback'))
+        loop.callLater(0, () => log.push('timer'))
+        const future = loop.trioAsFuture(async () => {
+          log.push('begun')
+          await sleep(0)
+        })
+        future.addDoneCallback(() => log.push(future.cancelled()))
+        log.push(loop.createTask(sleepForever).cancelled(), loop.aioTask(sleepForever).cancelled())
+      })
+      expect(log).toEqual([true, true, 'callback', 'begun', true])
+    })
+
+    it('its tasks are children by the names of their functions', async () => {
+      await openLoop(async (loop) => {
+        await openNursery(async (nursery) => {
+          const inner = new Loop(nursery)
+          async function cook(): Promise<void> {}
+          void inner.createTask(cook)
+          void inner.aioTask(cook)
+          void inner.trioAsFuture(cook)
+          inner.runTrioTask(cook)
+          void trioAsAio(cook, { loop: inner })()
+          void inner.trioAsFuture(async () => {})
+          const names = [...nursery.childTasks].map((task) => task.name)
+          expect(names.reverse()).toEqual(['cook', 'cook', 'cook', 'cook', 'cook', '(anonymous)'])
+        })
+        expect(loop.isRunning()).toBe(true)
+      })
     })
   })
 
@@ -281,6 +323,58 @@ describe('Loop', () => {
         }),
       )
       expect(again).toEqual([new Error('boom')])
+    })
+
+    it('of a handler that is an async function fail the nursery, too; so does that of onAbandoned', async () => {
+      const failing = async (): Promise<never> => {
+        await nextTurn()
+        throw new Error('later')
+      }
+      const handler = openLoop(async (loop) => {
+        loop.setExceptionHandler(failing)
+        loop.callSoon(boom)
+        await sleepForever()
+      })
+      expect(await errorsOf(handler)).toEqual([new Error('later')])
+      let reject!: (error: unknown) => void
+      const foreign = new Promise((_, no) => (reject = no))
+      const abandoned = openLoop(async (loop) => {
+        loop.onAbandoned = failing
+        await moveOnAfter(0, () => aioAsTrio(foreign))
+        reject(new Error('late'))
+        await sleepForever()
+      })
+      expect(await errorsOf(abandoned)).toEqual([new Error('later')])
+    })
+
+    it('of callbacks at the very end are errors of the loop, from its block and from its tasks', async () => {
+      const raise = (name: string) => (): never => {
+        throw new Error(name)
+      }
+      const errors = await errorsOf(
+        openLoop(async (loop) => {
+          const future = loop.trioAsFuture(sleepForever)
+          future.addDoneCallback(raise('when done'))
+          loop.callSoon(raise('due'))
+          loop.callSoon(() => loop.stop())
+          loop.callSoon(raise('behind stop()'))
+        }),
+      )
+      expect(errors).toEqual([new Error('due'), new Error('behind stop()'), new Error('when done')])
+    })
+
+    it('of a callback that is an async function, and goes on behind the end of its loop: uncaught', () => {
+      const { stdout, stderr, code } = runModule(`
+        import { openLoop } from './dist/esm/structured/openLoop.js'
+        process.on('uncaughtException', (error, origin) => console.log(error.message, origin))
+        await openLoop(async (loop) => {
+          loop.callSoon(async () => {
+            await new Promise((resolve) => setTimeout(resolve, 5))
+            throw new Error('late')
+          })
+        })
+      `)
+      expect([stdout, stderr, code]).toEqual(['late uncaughtException\n', '', 0])
     })
 
     it('a cancel is none, nor is that of trioAsFuture: it is the future’s', async () => {
@@ -507,13 +601,16 @@ describe('Loop', () => {
     // Jest's own `process` never hears of a signal.
     it('are called in the loop, in place of what was called before, until they are removed', () => {
       const { code, stdout, stderr } = runModule(`
+        import { AsyncLocalStorage } from 'node:async_hooks'
         import { openLoop } from './dist/esm/structured/openLoop.js'
         import { currentLoop } from './dist/esm/structured/current.js'
+        const storage = new AsyncLocalStorage()
         const count = () => process.listenerCount('SIGUSR2')
         await openLoop(async (loop) => {
           const seen = loop.createFuture()
           loop.addSignalHandler('SIGUSR2', () => seen.cancel('replaced'))
-          loop.addSignalHandler('SIGUSR2', (word) => seen.setResult([word, currentLoop() === loop]), 'word')
+          const look = (word) => seen.done() || seen.setResult([word, currentLoop() === loop, storage.getStore()])
+          storage.run('adder', () => loop.addSignalHandler('SIGUSR2', look, 'word'))
           console.log(count())
           setInterval(() => process.kill(process.pid, 'SIGUSR2'), 1).unref()
           loop.callLater(60_000, () => {})
@@ -522,7 +619,7 @@ describe('Loop', () => {
         console.log(count())
         process.on('SIGUSR2', () => process.exit())
       `)
-      expect([code, stdout, stderr]).toEqual([0, '1\nword true\n0\n', ''])
+      expect([code, stdout, stderr]).toEqual([0, '1\nword true adder\n0\n', ''])
     })
 
     it('go when they are removed, and with the loop', async () => {
@@ -579,6 +676,38 @@ describe('Loop', () => {
       expect(received).toBe('reader: onetwo')
       server.close()
       await once(server, 'close')
+    })
+
+    it('is called as for who added it, once for all that has come, and not behind its removal', async () => {
+      const storage = new AsyncLocalStorage<string>()
+      await openLoop(async (loop) => {
+        const stream = new PassThrough()
+        const seen: unknown[] = []
+        storage.run('adder', () =>
+          loop.addReader(stream, () => seen.push([storage.getStore(), currentAsyncLibrary(), String(stream.read())])),
+        )
+        storage.run('writer', () => stream.write('text'))
+        await sleep(1)
+        expect(seen).toEqual([['adder', 'asyncio', 'text']])
+        for (let i = 0; i < 3; i++) stream.emit('readable')
+        await loop.synchronize()
+        expect(seen.length).toBe(2)
+        for (let i = 0; i < 3; i++) stream.emit('readable')
+        loop.removeReader(stream)
+        await loop.synchronize()
+        expect(seen.length).toBe(2)
+      })
+    })
+
+    it('ends with its stream', async () => {
+      await openLoop(async (loop) => {
+        const stream = new PassThrough()
+        loop.addReader(stream, () => {})
+        loop.addWriter(stream, () => {})
+        stream.destroy()
+        await nextTurn()
+        expect([loop.removeReader(stream), loop.removeWriter(stream)]).toEqual([false, false])
+      })
     })
 
     it('goes with the loop', async () => {
@@ -659,6 +788,28 @@ describe('Loop', () => {
       })
       expect(log).toEqual(['disposed later', 'disposed'])
       expect([server.listening, stream.destroyed, kept.destroyed]).toEqual([false, true, false])
+    })
+
+    it('is not cancelled: the loop ends when all is closed, even if a deadline passes', async () => {
+      const log: string[] = []
+      const value = await moveOnAfter(2, () =>
+        openLoop(async (loop) => {
+          loop.autoclose({
+            close: async () => {
+              await sleep(10)
+              log.push(`closed, ${loop.isRunning()}`)
+            },
+          })
+          loop.autoclose({
+            close: () => {
+              expect(() => loop.autoclose(new PassThrough())).toThrow(/autoclose\(\) on a loop that is ending/)
+              loop.stop()
+            },
+          })
+          await sleepForever()
+        }),
+      )
+      expect([value, log]).toEqual([undefined, ['closed, true']])
     })
 
     it('what fails is an error of the loop; the others are closed all the same', async () => {

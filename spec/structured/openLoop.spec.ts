@@ -1,4 +1,4 @@
-import { InvalidStateError } from '../../lib/errors.ts'
+import { CancelledError, InvalidStateError } from '../../lib/errors.ts'
 import { aioAsTrio } from '../../lib/structured/aioAsTrio.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
 import { currentLoop, currentScope } from '../../lib/structured/current.ts'
@@ -53,6 +53,50 @@ describe('openLoop', () => {
         [name, true],
       ])
     }
+  })
+
+  it('may be opened in a task of another, whose cancel ends it first', async () => {
+    const log: unknown[] = []
+    await openLoop(async (loop) => {
+      const task = loop.aioTask(() =>
+        openLoop(async (inner) => {
+          void inner.aioTask(async () => {
+            try {
+              await inner.createFuture()
+            } finally {
+              await nextTurn()
+              log.push(['inner task', inner.isClosed(), currentLoop() === inner])
+            }
+          })
+          await sleepForever()
+        }),
+      )
+      await nextTurn()
+      task.cancel('outer')
+      await expect(task.then()).rejects.toEqual(new CancelledError('outer'))
+      log.push(task.cancelled())
+    })
+    expect(log).toEqual([['inner task', false, true], true])
+  })
+
+  it('waits for a task that swallows its cancel, for as long as that takes', async () => {
+    let resolve!: () => void
+    const foreign = new Promise<void>((yes) => (resolve = yes))
+    const log: string[] = []
+    const block = openLoop(async (loop) => {
+      void loop.aioTask(async () => {
+        await sleepForever().catch(() => {})
+        await sleep(1)
+        await foreign
+        log.push('task')
+      })
+      await nextTurn()
+    }).then(() => log.push('loop'))
+    await sleep(10)
+    expect(log).toEqual([])
+    resolve()
+    await block
+    expect(log).toEqual(['task', 'loop'])
   })
 
   it('gives the error of its own block as it is, but in a group if tasks fail, too', async () => {

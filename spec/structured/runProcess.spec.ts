@@ -7,6 +7,7 @@ import { CalledProcessError, Cancelled } from '../../lib/structured/errors.ts'
 import { moveOnAfter } from '../../lib/structured/moveOn.ts'
 import { runProcess } from '../../lib/structured/runProcess.ts'
 import { FakeClock } from '../../lib/testing/fakeClock.ts'
+import { nextTurn } from '../../lib/wait.ts'
 import { buildIfMissing, runModule } from '../support/builtPackage.ts'
 import { Leftovers } from '../support/leftovers.ts'
 
@@ -80,6 +81,10 @@ const isThere = (pid: number): boolean => {
     return false
   }
 }
+
+/** How many of them this process has open at present. */
+const open = (kind: 'PipeWrap' | 'ProcessWrap'): number =>
+  process.getActiveResourcesInfo().filter((each) => each === kind).length
 
 let leftovers: Leftovers
 let reports: Reports
@@ -199,6 +204,9 @@ describe('runProcess', () => {
       const running = runProcess(['sleep', '60'], { signal: controller.signal, captureStdout: true })
       controller.abort('at once')
       await expect(running).rejects.toBe('at once')
+      // The handle of a child that has exited closes in the next turn.
+      await nextTurn()
+      expect(open('ProcessWrap')).toBe(0)
     })
 
     it('asks the child to end, and waits until it has, however long its output', async () => {
@@ -261,13 +269,14 @@ describe('runProcess', () => {
         const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit', detached: true })
         say('other ' + other.pid)`)
       const controller = new AbortController()
+      const pipes = open('PipeWrap')
       const running = runProcess(program, { signal: controller.signal, captureStdout: true })
       const other = Number((await reports.line(/other (\d+)/))[1])
       try {
         await reports.line(/pid/)
         controller.abort('enough')
         await expect(running).rejects.toBe('enough')
-        expect(isThere(other)).toBe(true)
+        expect([isThere(other), open('PipeWrap')]).toEqual([true, pipes])
       } finally {
         process.kill(other, 'SIGKILL')
       }

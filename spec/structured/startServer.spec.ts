@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { CancelledError, ConnectionLostError, InvalidStateError } from '../../lib/errors.ts'
 import { openConnection as connectPlain, startServer as startPlain } from '../../lib/streams/open.ts'
 import type { Server } from '../../lib/endpoints/server.ts'
+import type { Streams } from '../../lib/streams/streamClasses.ts'
+import { UNCANCELLED } from '../../lib/wait.ts'
 import type { StreamReader } from '../../lib/streams/streamReader.ts'
 import type { StreamWriter } from '../../lib/streams/streamWriter.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
@@ -13,7 +15,8 @@ import { Event } from '../../lib/structured/event.ts'
 import { ExceptionGroup } from '../../lib/structured/exceptionGroup.ts'
 import { openNursery, type Nursery } from '../../lib/structured/nursery.ts'
 import { openConnection } from '../../lib/structured/openConnection.ts'
-import { sleepForever } from '../../lib/structured/sleep.ts'
+import { moveOnAfter } from '../../lib/structured/moveOn.ts'
+import { sleep, sleepForever } from '../../lib/structured/sleep.ts'
 import { startServer } from '../../lib/structured/startServer.ts'
 import { Leftovers } from '../support/leftovers.ts'
 
@@ -83,6 +86,69 @@ describe('startServer in a nursery', () => {
     expect(ended).toEqual([expect.any(Cancelled)])
     expect(await client[0].read(1).catch(() => Buffer.alloc(0))).toHaveLength(0)
     client[1].close()
+  })
+
+  it('lets handlers say good-bye in a shield when it is cancelled', async () => {
+    const said: unknown[] = []
+    const scope = new CancelScope()
+    let client!: Streams<StreamReader, StreamWriter>
+    await scope.run(() =>
+      openNursery(async (nursery) => {
+        const begun = new Event()
+        const server = await startServer(
+          nursery,
+          async (reader, writer) => {
+            const slow = String(await reader.readLine()) === 'slow\n'
+            if (slow) begun.set()
+            try {
+              await sleepForever()
+            } finally {
+              await moveOnAfter(
+                5000,
+                async () => {
+                  // The one that takes its time is not cut off by the end of the other.
+                  if (slow) await sleep(20)
+                  writer.write('good-bye\n')
+                  await writer.drain()
+                  said.push(slow)
+                },
+                { shield: true },
+              )
+            }
+          },
+          { host },
+        )
+        const quick = await connectPlain({ host, port: portOf(server) })
+        quick.writer.write('quick\n')
+        client = await connectPlain({ host, port: portOf(server) })
+        client.writer.write('slow\n')
+        await begun.wait()
+        scope.cancel()
+        expect(String(await quick.reader.read(-1, { scope: UNCANCELLED }))).toBe('good-bye\n')
+        expect(server.isServing()).toBe(false)
+        quick.writer.close()
+      }),
+    )
+    expect(said).toEqual([false, true])
+    expect(String(await client.reader.read(-1))).toBe('good-bye\n')
+    client.writer.close()
+  })
+
+  it('whose task alone is cancelled aborts its connections, and handlers hear of that', async () => {
+    await openNursery(async (nursery) => {
+      const begun = new Event()
+      const handler = async (reader: StreamReader): Promise<void> => {
+        begun.set()
+        expect(await reader.read(1)).toHaveLength(0)
+      }
+      const server = await startServer(nursery, handler, { host })
+      const [task] = nursery.childTasks
+      const [reader, writer] = await connectPlain({ host, port: portOf(server) })
+      await begun.wait()
+      task!.cancel()
+      await reader.read(1).catch(() => {})
+      writer.transport.abort()
+    })
   })
 
   it('fails with what a handler throws', async () => {

@@ -7,6 +7,7 @@ import { Event } from '../../lib/structured/event.ts'
 import { Future } from '../../lib/structured/future.ts'
 import type { Loop } from '../../lib/structured/loop.ts'
 import { moveOnAfter } from '../../lib/structured/moveOn.ts'
+import { runAioFuture } from '../../lib/structured/runAio.ts'
 import { openNursery } from '../../lib/structured/nursery.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
 import { openLoop } from '../../lib/structured/openLoop.ts'
@@ -14,6 +15,7 @@ import { sleep, sleepForever } from '../../lib/structured/sleep.ts'
 import type { Task } from '../../lib/structured/task.ts'
 import { StreamReader } from '../../lib/streams/streamReader.ts'
 import { nextTurn } from '../../lib/wait.ts'
+import { runModule } from '../support/builtPackage.ts'
 
 /** Runs `fn` as a task, does `then` a turn later, and gives what the task ends with. */
 async function withTask<T>(
@@ -179,6 +181,160 @@ describe('Task', () => {
         },
       )
       expect([times, outcome]).toEqual([3, new CancelledError('c')])
+    })
+
+    it('twice before it has heard of the first: they are one', async () => {
+      const log: unknown[] = []
+      const { outcome } = await withTask(
+        async () => {
+          await sleepForever().catch((error: unknown) => log.push(error))
+          await sleep(1)
+          return 'cleaned up'
+        },
+        (running) => expect([running.cancel('a'), running.cancel('b')]).toEqual([true, true]),
+      )
+      expect([log, outcome]).toEqual([[new CancelledError('a')], 'cleaned up'])
+    })
+
+    it('goes down a chain again, to a task that has gone on in spite of the first', async () => {
+      const heard: string[] = []
+      const { outcome } = await withTask(
+        async (loop) => {
+          await loop.aioTask(async () => {
+            await sleepForever().catch((error: Error) => heard.push(error.message))
+            await sleepForever()
+          })
+        },
+        async (running) => {
+          for (const name of ['a', 'b']) {
+            running.cancel(name)
+            await nextTurn()
+          }
+        },
+      )
+      expect([heard, outcome]).toEqual([['a'], new CancelledError('b')])
+    })
+
+    it('of one of several that await the same task or future: it is cancelled, and so are the others', async () => {
+      await openLoop(async (loop) => {
+        for (const shared of [loop.aioTask(sleepForever), loop.createTask(sleepForever), loop.createFuture()]) {
+          const [first, second] = [0, 1].map(() => loop.aioTask(async () => await shared)) as [
+            Task<unknown>,
+            Task<unknown>,
+          ]
+          await nextTurn()
+          first.cancel('of the first')
+          await expect(second.then()).rejects.toThrow(CancelledError)
+          expect([first, second, shared].map((future) => future.cancelled())).toEqual([true, true, true])
+        }
+      })
+    })
+
+    it('a shield around runAioFuture keeps a shared future out of it', async () => {
+      const shared = new Future<string>()
+      const { outcome } = await withTask(
+        async () => {
+          const value = await new CancelScope({ shield: true }).run(async () => runAioFuture(shared))
+          await sleep(0).catch(() => {})
+          return value
+        },
+        (running) => {
+          running.cancel()
+          expect(shared.cancelled()).toBe(false)
+          shared.setResult('unhurt')
+        },
+      )
+      expect(outcome).toBe('unhurt')
+    })
+
+    it('reaches all futures of a Promise.all', async () => {
+      const futures = [new Future(), new Future(), new Future()]
+      const { outcome } = await withTask(
+        async () => Promise.all(futures),
+        (running) => {
+          futures[1]!.setResult(1)
+          running.cancel('all')
+        },
+      )
+      expect(futures.map((future) => future.cancelled())).toEqual([true, false, true])
+      expect(outcome).toEqual(new CancelledError('all'))
+    })
+
+    it('is taken by the loser of a Promise.race, unless that was cancelled itself', async () => {
+      for (const tidy of [false, true]) {
+        const [winner, loser] = [new Future(), new Future()]
+        let go!: () => void
+        const foreign = new Promise<void>((resolve) => (go = resolve))
+        const { outcome } = await withTask(
+          async () => {
+            await Promise.race([winner, loser])
+            if (tidy) loser.cancel()
+            await foreign
+            await sleep(0)
+            return 'not heard'
+          },
+          async (running) => {
+            winner.setResult(1)
+            await nextTurn()
+            running.cancel('late')
+            go()
+          },
+        )
+        expect([loser.cancelled(), outcome]).toEqual([true, tidy ? new CancelledError('late') : 'not heard'])
+      }
+    })
+
+    it('in the turn in which its future is done: the value counts, and the next wait tells', async () => {
+      const future = new Future<string>()
+      const log: unknown[] = []
+      const { outcome } = await withTask(
+        async () => {
+          log.push(await future)
+          await sleep(0)
+        },
+        (running) => {
+          future.setResult('value')
+          running.cancel('next')
+        },
+      )
+      expect([log, outcome]).toEqual([['value'], new CancelledError('next')])
+    })
+
+    it('by itself, and without a wait behind it, changes nothing; with one, that raises it', async () => {
+      const ends = await withTask(
+        async () => currentTask()!.cancel() && 'value',
+        () => {},
+      )
+      const waits = await withTask(
+        async () => {
+          currentTask()!.cancel('mine')
+          await sleep(0)
+        },
+        () => {},
+      )
+      expect([ends.outcome, waits.outcome]).toEqual(['value', new CancelledError('mine')])
+    })
+
+    it('tells a future that it awaits many times only once', async () => {
+      let times = 0
+      class Stubborn extends Future<unknown> {
+        override cancel(): boolean {
+          return ++times > 0
+        }
+      }
+      const stop = new Stubborn()
+      await withTask(
+        async () => {
+          for (let i = 0; i < 5; i++) await Promise.race([stop, sleep(0)])
+          await stop
+        },
+        async (running) => {
+          await nextTurn()
+          running.cancel()
+          stop.setResult(1)
+        },
+      )
+      expect(times).toBe(1)
     })
 
     it('waits for the next wait if there is none, also for a reader, which looks twice', async () => {
@@ -425,5 +581,37 @@ describe('Task', () => {
       )
       expect(taken.outcome).toEqual(new CancelledError('let in'))
     })
+  })
+
+  it('that has ended is kept by nothing that it has waited for, nor is a loop', () => {
+    const { code, stdout, stderr } = runModule(`
+      import { setFlagsFromString } from 'node:v8'
+      import { runInNewContext } from 'node:vm'
+      import { aioAsTrio, moveOnAfter, openLoop, runAioFuture, sleep } from './dist/esm/structured/index.js'
+      setFlagsFromString('--expose-gc')
+      const gc = runInNewContext('gc')
+      const turn = () => new Promise((resolve) => setImmediate(resolve))
+      await openLoop(async (loop) => {
+        const [never, controller] = [new Promise(() => {}), new AbortController()]
+        const refs = []
+        const kept = (work) => {
+          const task = loop.aioTask(work)
+          refs.push(new WeakRef(task))
+          return task
+        }
+        await (async () => {
+          for (let i = 0; i < 10; i++) {
+            await kept(async () => { await sleep(0, { signal: controller.signal }) })
+            await kept(async () => { await moveOnAfter(1, () => aioAsTrio(never)) })
+            await kept(async () => { await moveOnAfter(1, () => runAioFuture(loop.createFuture())) })
+            refs.push(new WeakRef(await openLoop(async (inner) => { await moveOnAfter(1, () => aioAsTrio(never)); return inner })))
+          }
+        })()
+        for (let i = 0; i < 5; i++) { await turn(); gc() }
+        console.log(refs.length, refs.filter((ref) => ref.deref() !== undefined).length < 5)
+        controller.abort()
+      })
+    `)
+    expect([stdout, stderr, code]).toEqual(['40 true\n', '', 0])
   })
 })

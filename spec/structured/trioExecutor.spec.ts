@@ -421,7 +421,8 @@ describe('TrioExecutor', () => {
     const { code, stdout, stderr } = runModule(`
       import { defaultExecutor, TrioExecutor } from './dist/esm/structured/trioExecutor.js'
       await defaultExecutor().run(() => 1, [])
-      new TrioExecutor().run((n) => new Promise((resolve) => setTimeout(resolve, 50, n)), [2]).then(console.log)
+      new TrioExecutor().run((n) => new Promise((resolve) => setTimeout(resolve, 400, n)), [2]).then(console.log)
+      new TrioExecutor().run((fn) => fn(), [() => {}])
       new TrioExecutor().run(() => process.exit(1), [])
       new TrioExecutor().run(() => { throw new Error('nobody looks') }, [])
     `)
