@@ -20,7 +20,7 @@ import { childrenOf, type Nursery } from './nursery.ts'
 
 /** What the server is to be made with. */
 export interface Serving {
-  /** For errors that reach nobody else: those of our own making end the server and its nursery. */
+  /** For errors that reach nobody else: those of our own making, and what the user's throws, end the server and its nursery. */
   readonly onConnectionError: ErrorHandler<Transport>
   /** The same for an error that its caller can throw on into the nursery: whether somebody else was told of it. */
   reported(error: unknown, transport: Transport): boolean
@@ -56,16 +56,23 @@ async function serve<S extends Server>(
   const lastWords = (): Promise<void> => (children.scope.cancellation === undefined ? DONE : handlersEnded())
   const reported = (error: unknown, transport: Transport | undefined): boolean => {
     const isOurs = thrown.delete(error) || !isFaultOfPeer(error, transport)
-    if (isOurs && onConnectionError === undefined) return false
-    reportTo(onConnectionError, error, transport)
+    try {
+      if (onConnectionError !== undefined) onConnectionError(error, transport)
+      else if (isOurs) return false
+      else reportTo(undefined, error, transport)
+    } catch (anew) {
+      fail(anew)
+    }
     return true
+  }
+  const fail = (error: unknown): void => {
+    failures.push(error)
+    failed.resolve()
   }
   const server = await listen({
     reported,
     onConnectionError: (error, transport) => {
-      if (reported(error, transport)) return
-      failures.push(error)
-      failed.resolve()
+      if (!reported(error, transport)) fail(error)
     },
     guard: (factory) => () => {
       try {

@@ -115,6 +115,19 @@ describe('aioAsTrio', () => {
       })
     })
 
+    it('that returns what is both thenable and iterable, as queries of databases are: waits for it', async () => {
+      await openLoop(async () => {
+        const query = {
+          // oxlint-disable-next-line unicorn/no-thenable -- that is what is asked for
+          then: (resolve: (rows: number[]) => void) => resolve([1, 2]),
+          async *[Symbol.asyncIterator]() {
+            yield 1
+          },
+        } as unknown as PromiseLike<number[]>
+        expect(await aioAsTrio(() => query)()).toEqual([1, 2])
+      })
+    })
+
     it('carries the user’s own AsyncLocalStorage in', async () => {
       const storage = new AsyncLocalStorage<string>()
       await openLoop(async () => {

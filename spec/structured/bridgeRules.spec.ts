@@ -90,6 +90,15 @@ describe('rule 1: a cancel of the future of a trio task cancels the task', () =>
       })
     })
 
+    it('twice: the first counts', async () => {
+      await openLoop(async (loop) => {
+        const future = begin[name]!(loop, sleepForever)
+        await nextTurn()
+        expect([future.cancel('first'), future.cancel('second')]).toEqual([true, true])
+        expect(await outcomeOf(future)).toEqual(new CancelledError('first'))
+      })
+    })
+
     it('before it began: it never does, and the future is done all the same', async () => {
       await openLoop(async (loop) => {
         let called = false
@@ -322,6 +331,27 @@ describe('rule 3: a cancel of the trio caller cancels the future or the task, an
     })
   })
 
+  it('while it is only about to wait for what can be cancelled: it is heard, and waited for', async () => {
+    await openLoop(async () => {
+      const log: string[] = []
+      const scope = new CancelScope()
+      await scope.run(async () => {
+        const call = aioAsTrio(async () => {
+          for (let i = 0; i < 20; i++) await Promise.resolve()
+          try {
+            await sleepForever()
+          } finally {
+            await nextTurn()
+            log.push('ended')
+          }
+        })()
+        scope.cancel()
+        await call.finally(() => log.push('raised'))
+      })
+      expect([scope.cancelledCaught, log]).toEqual([true, ['ended', 'raised']])
+    })
+  })
+
   it('at once, as soon as it is called: it is heard', async () => {
     await openLoop(async (loop) => {
       const future = loop.createFuture()
@@ -397,6 +427,8 @@ describe('rule 4: a future that somebody else cancels raises its CancelledError 
       const outer = runTrio(async () => runAioFuture(inner))
       loop.callSoon(() => inner.cancel(error))
       expect(await outcomeOf(outer)).toBe(error)
+      // The outer one was not cancelled itself.
+      expect([inner.cancelled(), outer.cancelled(), outer.exception()]).toEqual([true, false, error])
     })
   })
 })

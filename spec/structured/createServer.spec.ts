@@ -17,6 +17,9 @@ import { sleep, sleepForever } from '../../lib/structured/sleep.ts'
 import type { Server } from '../../lib/endpoints/server.ts'
 import type { Transport } from '../../lib/transport.ts'
 import { Leftovers } from '../support/leftovers.ts'
+import { ca, certified } from '../support/tlsFixtures.ts'
+import { LayerTransport } from '../../lib/layers/layerTransport.ts'
+import { openConnection } from '../../lib/streams/open.ts'
 
 const HOST = '127.0.0.1'
 
@@ -374,6 +377,254 @@ describe('createServer in a nursery', () => {
       server.close()
       expect(flavours).toEqual(['asyncio'])
     })
+  })
+})
+
+describe('what else a server in a nursery is told', () => {
+  const tls = certified('localhost')
+
+  /** Goes over to TLS when it is asked to. */
+  class Upgrading extends Recorder {
+    static seen: unknown[] = []
+    scope: unknown
+    #note(what: string): void {
+      const isSame = currentScope() === this.scope
+      Upgrading.seen.push(`${what} ${currentAsyncLibrary()}${isSame ? '' : ' in another scope'}`)
+    }
+    override connectionMade(transport: Transport): void {
+      this.scope = currentScope()
+      super.connectionMade(transport)
+      this.#note('made')
+    }
+    override dataReceived(data: Buffer): void {
+      this.#note(String(data).trim())
+      if (String(data) !== 'STARTTLS\n') return this.transport.write(data)
+      const before = this.transport
+      before.write('go ahead\n')
+      const goOver = (): Promise<Transport> => before.startTls({ tls, serverSide: true })
+      void before
+        .flush()
+        .then(goOver)
+        .then(
+          (transport) => {
+            this.transport = transport
+            this.#note(transport.getProtocol() === this ? 'secured' : 'for another')
+            transport.write('secured\n')
+          },
+          (error: Error) => Upgrading.seen.push(error.name),
+        )
+    }
+    override eofReceived(): void {
+      this.#note('eof')
+    }
+    override connectionLost(error: Error | null): void {
+      super.connectionLost(error)
+      this.#note(`lost ${error?.name ?? null}`)
+    }
+  }
+
+  it('goes over to TLS in mid-stream, and is called in its place as before', async () => {
+    Upgrading.seen = []
+    const layer = (inner: Transport, protocol: never, report: never): void =>
+      new LayerTransport(inner, protocol, report).start()
+    for (const layers of [[], [layer]]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await openNursery(async (nursery) => {
+        const server = await createServer(nursery, Upgrading, { host: HOST, layers: layers as never })
+        const { reader, writer } = await openConnection({ host: HOST, port: server.sockets[0]!.port })
+        writer.write('STARTTLS\n')
+        expect(String(await reader.readLine())).toBe('go ahead\n')
+        await writer.startTls({ tls: { ca }, serverHostname: 'localhost' })
+        expect(String(await reader.readLine())).toBe('secured\n')
+        writer.write('hello\n')
+        expect(String(await reader.readLine())).toBe('hello\n')
+        writer.close()
+        await Recorder.made.at(-1)!.lost.wait()
+        server.close()
+      })
+    }
+    const once = ['made', 'STARTTLS', 'secured', 'hello', 'eof', 'lost null'].map((what) => `${what} asyncio`)
+    expect(Upgrading.seen).toEqual([...once, ...once])
+  })
+
+  it('aborts one that went over to TLS with the nursery', async () => {
+    Upgrading.seen = []
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Upgrading, { host: HOST })
+      const { reader, writer } = await openConnection({ host: HOST, port: server.sockets[0]!.port })
+      writer.write('STARTTLS\n')
+      await reader.readLine()
+      await writer.startTls({ tls: { ca }, serverHostname: 'localhost' })
+      await reader.readLine()
+      nursery.cancelScope.cancel()
+      await reader.read(1, { scope: new CancelScope() }).catch(() => {})
+      writer.transport.abort()
+    })
+    expect(Upgrading.seen.slice(-2)).toEqual(['secured asyncio', 'lost null asyncio'])
+  })
+
+  it('hears once of the end where going over to TLS fails, and goes on', async () => {
+    Upgrading.seen = []
+    const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Upgrading, { host: HOST })
+      const socket = await client(server)
+      socket.write('STARTTLS\n')
+      await once(socket, 'data')
+      socket.write('this is no TLS')
+      await Recorder.made[0]!.lost.wait()
+      expect(nursery.cancelScope.cancelCalled).toBe(false)
+      server.close()
+    })
+    printed.mockRestore()
+    const seen = ['made asyncio', 'STARTTLS asyncio', 'TlsHandshakeError', 'lost TlsHandshakeError asyncio']
+    expect(new Set(Upgrading.seen)).toEqual(new Set(seen))
+    expect(Upgrading.seen).toHaveLength(4)
+    expect(Recorder.made[0]!.events.filter((event) => Array.isArray(event))).toHaveLength(1)
+  })
+
+  it('goes on after a handshake that fails, and ends those under way when it is cancelled', async () => {
+    const told: string[] = []
+    const onConnectionError = (error: unknown): void => void told.push((error as Error).name)
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Recorder, { host: HOST, tls, onConnectionError })
+      const plain = await client(server)
+      plain.write('GET / HTTP/1.0\r\n\r\n')
+      await once(plain, 'close')
+      expect(told).toEqual(['TlsHandshakeError'])
+      const { reader, writer } = await openConnection({
+        host: HOST,
+        port: server.sockets[0]!.port,
+        tls: { ca },
+        serverHostname: 'localhost',
+      })
+      writer.write('hello')
+      expect(String(await reader.readExactly(5))).toBe('hello')
+      const silent = await client(server)
+      const closed = once(silent, 'close')
+      nursery.cancelScope.cancel()
+      await closed
+      writer.transport.abort()
+    })
+    expect(Recorder.made.map(({ events }) => events)).toEqual([['made', 'hello', ['lost', null]]])
+  })
+
+  it('has layers of the user’s above its own place', async () => {
+    const seen: string[] = []
+    class Doubling extends LayerTransport {
+      override write(data: Uint8Array | string): void {
+        super.write(data)
+        super.write(data)
+      }
+      protected override onData(data: Uint8Array): void {
+        seen.push(`${String(data)} ${currentAsyncLibrary()}`)
+      }
+    }
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Recorder, {
+        host: HOST,
+        layers: [(inner, protocol, report) => new Doubling(inner, protocol, report).start()],
+      })
+      const { reader, writer } = await openConnection({ host: HOST, port: server.sockets[0]!.port })
+      writer.write('ab')
+      expect(String(await reader.readExactly(4))).toBe('abab')
+      nursery.cancelScope.cancel()
+      await reader.read(1, { scope: new CancelScope() }).catch(() => {})
+      writer.transport.abort()
+    })
+    expect(seen).toEqual(['ab asyncio'])
+    expect(Recorder.made[0]!.events).toEqual(['made', 'ab', ['lost', null]])
+  })
+
+  it('takes on no more than maxConnections at a time', async () => {
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Recorder, { host: HOST, maxConnections: 1 })
+      const first = await client(server)
+      await Recorder.arrived.wait()
+      const second = await client(server)
+      second.write('me')
+      await new Promise(setImmediate)
+      expect(Recorder.made).toHaveLength(1)
+      first.end()
+      expect(String((await once(second, 'data'))[0])).toBe('me')
+      second.end()
+      server.close()
+    })
+    expect(Recorder.made).toHaveLength(2)
+  })
+
+  it('lets a protocol with buffers be replaced by one without, and the other way', async () => {
+    const seen: string[] = []
+    let transport!: Transport
+    const said = (by: string, what: string): void => {
+      seen.push(`${by} ${what} ${currentAsyncLibrary()}`)
+      transport.setProtocol(by === 'plain' ? new Lending() : plain)
+      transport.write(what)
+    }
+    const plain: Partial<Protocol> = { dataReceived: (data) => said('plain', String(data)) }
+    class Lending extends BufferedProtocol {
+      readonly #memory = Buffer.alloc(100)
+      override connectionMade(made: Transport): void {
+        transport = made
+      }
+      override getBuffer(): Uint8Array {
+        return this.#memory
+      }
+      override bufferUpdated(n: number): void {
+        said('lending', String(this.#memory.subarray(0, n)))
+      }
+    }
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Lending, { host: HOST })
+      const socket = await client(server)
+      for (const what of ['1', '2', '3']) {
+        socket.write(what)
+        await once(socket, 'data') // oxlint-disable-line no-await-in-loop -- in order
+      }
+      socket.end()
+      server.close()
+    })
+    expect(seen).toEqual(['lending 1 asyncio', 'plain 2 asyncio', 'lending 3 asyncio'])
+  })
+
+  it('has nothing ambient in a nursery without', async () => {
+    const seen: unknown[] = []
+    class Bare extends Recorder {
+      override dataReceived(data: Buffer): void {
+        seen.push(currentScope(), transportOf(this).constructor.name)
+        super.dataReceived(data)
+      }
+    }
+    const transportOf = ({ transport }: Recorder): Transport => transport
+    const group = await failing(
+      openNursery(
+        async (nursery) => {
+          const server = await createServer(nursery, Bare, { host: HOST })
+          const socket = await client(server)
+          socket.write('throw')
+          await sleepForever({ scope: nursery.cancelScope })
+        },
+        { ambient: false },
+      ),
+    )
+    expect(seen).toEqual([undefined, 'SocketTransport'])
+    expect(group.errors.map(String)).toEqual(['Error: thrown by the protocol'])
+  })
+
+  it('fails with what an onConnectionError throws', async () => {
+    const group = await failing(
+      openNursery(async (nursery) => {
+        const onConnectionError = (error: unknown): void => {
+          throw new Error('told, and not pleased', { cause: error })
+        }
+        const server = await createServer(nursery, Recorder, { host: HOST, onConnectionError })
+        const socket = await client(server)
+        socket.write('throw')
+        await sleepForever()
+      }),
+    )
+    expect(group.errors.map(String)).toEqual(['Error: told, and not pleased'])
+    expect(Recorder.made[0]!.events.at(-1)).toEqual(['lost', 'thrown by the protocol'])
   })
 })
 

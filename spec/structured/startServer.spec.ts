@@ -134,6 +134,34 @@ describe('startServer in a nursery', () => {
     client.writer.close()
   })
 
+  it('begins no handler that is left running, at the very moment of the cancel', async () => {
+    const ended: string[] = []
+    let clients: Streams<StreamReader, StreamWriter>[] = []
+    await openNursery(async (nursery) => {
+      const server = await startServer(
+        nursery,
+        async (reader) => {
+          const name = `handler ${ended.push('begun')}`
+          // The first one ends the nursery in the very turn in which others are begun.
+          nursery.cancelScope.cancel()
+          await reader.read(1).catch((error: unknown) => {
+            ended.push(error instanceof Cancelled ? 'cancelled' : name)
+            throw error
+          })
+        },
+        { host, startServing: false },
+      )
+      clients = await Promise.all([1, 2, 3].map(() => connectPlain({ host, port: portOf(server) })))
+      await server.startServing()
+    })
+    expect(ended.filter((each) => each === 'begun').length).toBe(ended.filter((each) => each === 'cancelled').length)
+    expect(ended).toContain('begun')
+    for (const { reader, writer } of clients) {
+      await reader.read(1).catch(() => {}) // oxlint-disable-line no-await-in-loop -- one after the other
+      writer.transport.abort()
+    }
+  })
+
   it('whose task alone is cancelled aborts its connections, and handlers hear of that', async () => {
     await openNursery(async (nursery) => {
       const begun = new Event()
@@ -149,6 +177,20 @@ describe('startServer in a nursery', () => {
       await reader.read(1).catch(() => {})
       writer.transport.abort()
     })
+  })
+
+  it('fails with what an onConnectionError throws', async () => {
+    const error = await errorOf(
+      openNursery(async (nursery) => {
+        const onConnectionError = (reason: unknown): void => {
+          throw new Error('told', { cause: reason })
+        }
+        const server = await startServer(nursery, () => Promise.reject(new Error('mine')), { host, onConnectionError })
+        const [, writer] = await connectPlain({ host, port: portOf(server) })
+        await sleepForever().finally(() => writer.transport.abort())
+      }),
+    )
+    expect((error as ExceptionGroup).errors).toEqual([new Error('told')])
   })
 
   it('fails with what a handler throws', async () => {
