@@ -3,16 +3,8 @@
  * at the errors that there were.
  */
 import { InvalidStateError } from '../errors.ts'
-import { rejected, UNCANCELLED, Waiter } from '../wait.ts'
-import {
-  absorb,
-  closeScope,
-  moveScope,
-  openScope,
-  outerCancellation,
-  type CancelScope,
-  type Left,
-} from './cancelScope.ts'
+import { handled, rejected, UNCANCELLED, Waiter } from '../wait.ts'
+import { absorb, closeScope, moveScope, openScope, outerCancellation, CancelScope, type Left } from './cancelScope.ts'
 import { ChildTask, type TaskEnded, type TaskFunction } from './childTask.ts'
 import { currentContext, type Context } from './context.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
@@ -82,7 +74,12 @@ export class Children {
       return rejected(error)
     }
     // Where nothing is ambient, nothing is known of the caller.
-    const caller = (this.context && currentContext()?.scope) ?? this.scope
+    const around = this.context && currentContext()
+    if (around?.task !== undefined && around.scope === undefined) {
+      // In a scope of its own, so that the cancel of its task reaches the child.
+      return handled(new CancelScope().run(() => this.start<T>(fn, args)) as Promise<T>)
+    }
+    const caller = around?.scope ?? this.scope
     const refused = caller.cancellation
     if (refused !== undefined) return rejected(refused.reason)
     this.#running++

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { InvalidStateError } from '../../lib/errors.ts'
+import { CancelledError, InvalidStateError } from '../../lib/errors.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
 import { checkpoint } from '../../lib/structured/checkpoint.ts'
 import { currentScope } from '../../lib/structured/current.ts'
@@ -8,6 +8,7 @@ import { Event } from '../../lib/structured/event.ts'
 import { ExceptionGroup } from '../../lib/structured/exceptionGroup.ts'
 import { moveOnAfter } from '../../lib/structured/moveOn.ts'
 import { Nursery, openNursery } from '../../lib/structured/nursery.ts'
+import { openLoop } from '../../lib/structured/openLoop.ts'
 import { run, runWith } from '../../lib/structured/run.ts'
 import { sleepForever } from '../../lib/structured/sleep.ts'
 import type { TaskStatus } from '../../lib/structured/taskHandle.ts'
@@ -567,6 +568,31 @@ describe('start', () => {
       nursery.cancelScope.cancel('nursery')
     })
     expect(seen).toEqual(['still here', expect.objectContaining({ cause: 'nursery' })])
+  })
+
+  it('in an asyncio task hears of the cancel of that', async () => {
+    await openLoop(async (loop) => {
+      await openNursery(async (nursery) => {
+        const begun = new Event()
+        const log: unknown[] = []
+        const task = loop.aioTask(() =>
+          nursery.start(async () => {
+            begun.set()
+            log.push(await errorOf(sleepForever()))
+            await new CancelScope({ shield: true }).run(turn)
+            log.push('child gone')
+          }),
+        )
+        await begun.wait()
+        task.cancel('enough')
+        log.push(await errorOf(task.then()))
+        expect(log).toEqual([expect.any(Cancelled), 'child gone', new CancelledError('enough')])
+        const started = loop.aioTask(() =>
+          nursery.start<string>(async ({ taskStatus }: Told) => taskStatus.started('ready')),
+        )
+        expect(await started).toBe('ready')
+      })
+    })
   })
 
   it('that is pending keeps the nursery open', async () => {
