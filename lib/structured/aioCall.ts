@@ -1,3 +1,4 @@
+import { UNCANCELLED } from '../wait.ts'
 import { currentContext } from './context.ts'
 import type { CheckpointOptions } from './checkpoint.ts'
 import { endOf, observe, type FutureObserver } from './future.ts'
@@ -31,7 +32,8 @@ export function callAio<T>(
   options: Omit<AioCallOptions, 'loop'> | undefined,
 ): FutureWait<T> {
   const task = new Task<T>({ loop })
-  const adopted = callerEndsWith(loop) ? undefined : adoptTask(loop, task)
+  // What closes something is begun even where the loop is cancelled, and its caller waits for it.
+  const adopted = options?.scope === UNCANCELLED || callerEndsWith(loop) ? undefined : adoptTask(loop, task)
   const waits = options !== undefined && (options.onCancel === 'wait' || options.injectSignal === true)
   beginTask(task, loop.calls.context, () => call(task))
   return new FutureWait(task, options, waits ? undefined : new AioLeaving(loop, task, adopted))

@@ -91,8 +91,9 @@ export class Loop {
 
   /**
    * Begins `fn` in asyncio's flavour, in the next microtask. It hears of a cancel through `task.signal`, the futures and
-   * the waits of millrace that it awaits. The nursery waits for it; a cancel of the nursery cancels it, once. Otherwise it
-   * is like {@link createTask}. (asyncio: `create_task`.)
+   * the waits of millrace that it awaits. The nursery waits for it; a cancel of the nursery cancels it, once, and if it
+   * swallows that the nursery waits for its end all the same. Otherwise it is like {@link createTask}. (asyncio:
+   * `create_task`.)
    */
   aioTask<T>(fn: () => PromiseLike<T>, options?: CreateTaskOptions): Task<T> {
     this.#check('aioTask', fn)
@@ -102,6 +103,7 @@ export class Loop {
     return task
   }
 
+  /** A future whose callbacks this loop calls. The loop does not wait for it. (asyncio: `create_future`.) */
   createFuture<T = unknown>(): Future<T> {
     this.#checkRunning('createFuture')
     return new Future<T>({ loop: this })
@@ -199,9 +201,9 @@ export class Loop {
   }
 
   /**
-   * Calls `fn(...args)` whenever the stream has something to read, or has ended, in place of what was called before. `fn`
-   * should read until there is nothing: it is not called again for what it leaves. Throws a TypeError for a descriptor: Node
-   * cannot watch one. (asyncio: `add_reader`.)
+   * Calls `fn(...args)` whenever the stream has something to read, or has ended, in place of what was called before, until
+   * it closes. `fn` should read until there is nothing: it is not called again for what it leaves. Errors of the stream are
+   * for its own listeners. Throws a TypeError for a descriptor: Node cannot watch one. (asyncio: `add_reader`.)
    */
   addReader<A extends unknown[]>(stream: WatchedReadable, fn: (...args: A) => unknown, ...args: A): void {
     this.#check('addReader', fn)
@@ -233,7 +235,9 @@ export class Loop {
 
   /**
    * Has this closed when the loop ends, the last first: by `destroy()`, `close()` or its disposal, whichever it has first.
-   * Throws a TypeError if it has none. (trio-asyncio: `autoclose`.)
+   * The loop keeps it until then, or until {@link noAutoclose}; it waits for what that returns, and no cancel cuts that
+   * short. What it fails with goes to the exception handler. Throws a TypeError if there is no way to close it.
+   * (trio-asyncio: `autoclose`.)
    */
   autoclose(resource: Closable): void {
     this.#checkRunning('autoclose')
@@ -250,7 +254,8 @@ export class Loop {
 
   /**
    * Is called with the errors of callbacks, and of tasks that nobody has looked at, instead of the nursery, which they end
-   * by default; `null` puts that back. What it throws itself does end the nursery. (asyncio: `set_exception_handler`.)
+   * by default; `null` puts that back. What it fails with itself does end the nursery, and is uncaught if that has ended.
+   * (asyncio: `set_exception_handler`.)
    */
   setExceptionHandler(handler: ExceptionHandler | null): void {
     this.#checkRunning('setExceptionHandler')
@@ -260,7 +265,10 @@ export class Loop {
 
   // --- the end
 
-  /** Ends it: cancels the nursery, which is no error. May be called again. (asyncio: `stop`.) */
+  /**
+   * Ends it: cancels the nursery, which is no error. Callbacks that are due still run. May be called again, until the loop has
+   * ended. (asyncio: `stop`.)
+   */
   stop(): void {
     if (this.#state === 'closed') throw this.#refused('stop')!.reason
     this.#nursery.cancelScope.cancel('loop.stop()')

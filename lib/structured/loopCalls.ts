@@ -3,7 +3,7 @@ import { DONE, nextTurn } from '../wait.ts'
 import type { Context } from './context.ts'
 import { asker, Handle, runHandle, startTimer, TimerHandle, type HandleHome } from './handle.ts'
 
-/** So many rounds of callbacks that ask for others may go on without timers and I/O. */
+/** After so many rounds of callbacks the next one waits for timers and I/O: they may ask for each other for ever. */
 const ROUNDS = 200
 
 export class LoopCalls implements HandleHome {
@@ -82,6 +82,5 @@ export class LoopCalls implements HandleHome {
     for (const handle of due) runHandle(handle)
     this.#scheduled = this.#queue.length > 0
     if (this.#scheduled) this.#schedule()
-    else this.#rounds = 0
   }
 }

@@ -3,7 +3,7 @@ import { CancelledError, InvalidStateError } from '../errors.ts'
 import { DONE, WaitChain, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
 import { runIn, taskContext, type Context } from './context.ts'
 import { Cancelled } from './errors.ts'
-import { Future, observe, settle, toCancelledError, type FutureObserver, type FutureOptions } from './future.ts'
+import { endOf, Future, observe, settle, toCancelledError, type FutureObserver, type FutureOptions } from './future.ts'
 import { isThenable } from './checkFunction.ts'
 
 /** Calls the function, unless the task was cancelled before. `context` is that of the loop's callbacks. */
@@ -20,7 +20,13 @@ let count = 0
 
 /** The futures that a task awaits, until they are done: one that is a task may go on in spite of the first cancel. */
 class Awaited implements FutureObserver {
-  readonly #futures = new Set<Future<unknown>>()
+  readonly #task: Task<unknown>
+  /** Each with the cancel that it was told last. */
+  readonly #futures = new Map<Future<unknown>, CancelledError | undefined>()
+
+  constructor(task: Task<unknown>) {
+    this.#task = task
+  }
 
   get isEmpty(): boolean {
     return this.#futures.size === 0
@@ -28,16 +34,24 @@ class Awaited implements FutureObserver {
 
   add(future: Future<unknown>): void {
     if (this.#futures.has(future)) return
-    this.#futures.add(future)
+    this.#futures.set(future, undefined)
     observe(future, this)
   }
 
   cancelAll(error: CancelledError): void {
-    for (const future of this.#futures) future.cancel(error)
+    for (const future of [...this.#futures.keys()]) {
+      this.#futures.set(future, error)
+      future.cancel(error)
+    }
   }
 
   futureDone(future: Future<unknown>): void {
+    const told = this.#futures.get(future)
     this.#futures.delete(future)
+    // A scope that is cancelled as its last wait ends has never raised it. What asyncio's code keeps to itself it means to.
+    if (told !== undefined && future instanceof Task && future.isStructured && endOf(future)?.state === 'value') {
+      this.#task.undelivered(told)
+    }
   }
 }
 
@@ -102,6 +116,11 @@ export class Task<T> extends Future<T> implements WaitScope {
     return true
   }
 
+  /** @internal Whether the function goes by trio's rules. */
+  get isStructured(): boolean {
+    return false
+  }
+
   /** Throws {@link InvalidStateError}: its function sets it. */
   override setResult(_value: T): void {
     throw new InvalidStateError('setResult() of a task: its function does that')
@@ -133,8 +152,7 @@ export class Task<T> extends Future<T> implements WaitScope {
 
   /** @internal */
   awaits(future: Future<unknown>): void {
-    if (this.done()) return
-    this.#awaited ??= new Awaited()
+    this.#awaited ??= new Awaited(this)
     this.#awaited.add(future)
   }
 
@@ -168,11 +186,11 @@ export class Task<T> extends Future<T> implements WaitScope {
 
   #follow(result: unknown): void {
     const value = (value: unknown): void => settle(this, { state: 'value', value })
-    if (!isThenable(result)) return value(result)
+    const fail = (error: unknown): void => this.#fail(error)
     // A future is to know that this task waits for it; others may have a `then` of any kind.
-    const direct = result instanceof Future || result instanceof Promise
-    const promise = (direct ? result : Promise.resolve(result)) as PromiseLike<unknown>
-    void promise.then(value, (error: unknown) => this.#fail(error))
+    if (result instanceof Promise || result instanceof Future) void result.then(value, fail)
+    else if (isThenable(result)) void Promise.resolve(result).then(value, fail)
+    else value(result)
   }
 
   #fail(error: unknown): void {

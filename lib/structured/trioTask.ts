@@ -35,6 +35,10 @@ export class TrioTask<T> extends Task<T> {
     this.#child = children.startSoon(() => this.#run(fn, options), [], context, childName || '(anonymous)')
   }
 
+  override get isStructured(): boolean {
+    return true
+  }
+
   override get signal(): AbortSignal {
     return this.#child.scope.signal
   }

@@ -614,14 +614,18 @@ describe.each([
       },
     )
 
-    it.each(['maxMessageLength', 'windowLength'])('%s must be a number that clients understand', async (name) => {
-      for (const value of [0.5, 2000.5, 2 ** 32, Infinity]) {
-        expect(() => new RpcServer({ [name]: value })).toThrow(`${name} must be a whole number`)
-      }
-      expect(() => new RpcServer({ maxMessageLength: 1023 })).toThrow(RangeError)
-      const { client } = await pair({}, { maxMessageLength: 1024, [name]: 2 ** 32 - 1 })
-      expect(await collect(client.down({ count: 50_000 }))).toHaveLength(50_000)
-    }, 30_000)
+    it.each(['maxMessageLength', 'windowLength'])(
+      '%s must be a number that clients understand',
+      async (name) => {
+        for (const value of [0.5, 2000.5, 2 ** 32, Infinity]) {
+          expect(() => new RpcServer({ [name]: value })).toThrow(`${name} must be a whole number`)
+        }
+        expect(() => new RpcServer({ maxMessageLength: 1023 })).toThrow(RangeError)
+        const { client } = await pair({}, { maxMessageLength: 1024, [name]: 2 ** 32 - 1 })
+        expect(await collect(client.down({ count: 50_000 }))).toHaveLength(50_000)
+      },
+      30_000,
+    )
   })
 
   describe('the age of a connection', () => {

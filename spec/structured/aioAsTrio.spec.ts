@@ -115,6 +115,19 @@ describe('aioAsTrio', () => {
       })
     })
 
+    it('that returns what is both thenable and iterable, as queries of databases are: waits for it', async () => {
+      await openLoop(async () => {
+        const query = {
+          // oxlint-disable-next-line unicorn/no-thenable -- that is what is asked for
+          then: (resolve: (rows: number[]) => void) => resolve([1, 2]),
+          async *[Symbol.asyncIterator]() {
+            yield 1
+          },
+        } as unknown as PromiseLike<number[]>
+        expect(await aioAsTrio(() => query)()).toEqual([1, 2])
+      })
+    })
+
     it('carries the user’s own AsyncLocalStorage in', async () => {
       const storage = new AsyncLocalStorage<string>()
       await openLoop(async () => {
@@ -571,6 +584,23 @@ describe('aioAsTrio', () => {
       })
     })
 
+    it('one that has come to its end is not asked any more, nor closed', async () => {
+      await openLoop(async () => {
+        const log: string[] = []
+        const source: AsyncIterable<number> = {
+          [Symbol.asyncIterator]: () => ({
+            next: async () => (log.push('next'), { done: true, value: undefined }),
+            return: async () => (log.push('return'), { done: true, value: undefined }),
+          }),
+        }
+        const iteration = aioAsTrio<number>(source)
+        for await (const _ of iteration);
+        expect(await iteration.next()).toEqual({ done: true, value: undefined })
+        await iteration[Symbol.asyncDispose]()
+        expect(log).toEqual(['next'])
+      })
+    })
+
     it('one that was not begun is closed as well, and disposal disposes of it', async () => {
       await openLoop(async () => {
         const log: string[] = []
@@ -704,6 +734,48 @@ describe('aioAsTrio', () => {
       })
       const call = aioAsTrio(async () => sleepForever(), { loop: await ready.promise })()
       await expect(call).rejects.toThrow(CancelledError)
+      await block
+    })
+
+    it('that is cancelled: what is to be closed there is closed all the same', async () => {
+      const log: string[] = []
+      await openLoop(async (outer) => {
+        await openLoop(async () => {
+          await using held = aioAsTrio(
+            { [Symbol.asyncDispose]: async () => void log.push('disposed') },
+            { loop: outer },
+          )
+          const source = async function* (): AsyncGenerator<number> {
+            try {
+              yield 1
+            } finally {
+              await sleep(1)
+              log.push('closed')
+            }
+          }
+          expect(held.value).toBeDefined()
+          for await (const _ of aioAsTrio(source(), { loop: outer })) outer.stop()
+        })
+      })
+      expect(log).toEqual(['closed', 'disposed'])
+    })
+
+    it('that is cancelled but has not ended: is not called', async () => {
+      const [ready, unwound] = [pending<Loop>(), pending()]
+      const block = openLoop(async (loop) => {
+        ready.resolve(loop)
+        await unwound.promise
+      })
+      const loop = await ready.promise
+      loop.stop()
+      let called = false
+      const late = async (): Promise<void> => {
+        called = true
+        await sleepForever()
+      }
+      await expect(aioAsTrio(late, { loop })()).rejects.toThrow(CancelledError)
+      expect(called).toBe(false)
+      unwound.resolve()
       await block
     })
 

@@ -1,4 +1,6 @@
 /** The four rules by which errors and cancels pass between the flavours, each with every way to end. */
+import { getEventListeners } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { CancelledError } from '../../lib/errors.ts'
 import { aioAsTrio } from '../../lib/structured/aioAsTrio.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
@@ -87,6 +89,15 @@ describe('rule 1: a cancel of the future of a trio task cancels the task', () =>
         expect(gone).toBe(true)
         expect([outcome, future.cancelled()]).toEqual([expected, cancelled])
         expect(String(outcome)).toContain(cancelled ? 'no more' : String(expected))
+      })
+    })
+
+    it('twice: the first counts', async () => {
+      await openLoop(async (loop) => {
+        const future = begin[name]!(loop, sleepForever)
+        await nextTurn()
+        expect([future.cancel('first'), future.cancel('second')]).toEqual([true, true])
+        expect(await outcomeOf(future)).toEqual(new CancelledError('first'))
       })
     })
 
@@ -311,6 +322,39 @@ describe('rule 3: a cancel of the trio caller cancels the future or the task, an
     })
   })
 
+  it('by a signal of a scope: the reason is that very Cancelled; no listener is left in any case', async () => {
+    await openLoop(async (loop) => {
+      const scope = new CancelScope()
+      const { signal } = scope
+      const done = loop.createFuture<number>()
+      const value = runAioFuture(done, { signal })
+      expect(getEventListeners(signal, 'abort').length).toBe(1)
+      done.setResult(7)
+      expect(await value).toBe(7)
+      expect(getEventListeners(signal, 'abort')).toEqual([])
+      const waiting = outcomeOf(runAioFuture(loop.createFuture(), { signal }))
+      scope.cancel()
+      expect(await waiting).toBe(signal.reason)
+      expect(getEventListeners(signal, 'abort')).toEqual([])
+    })
+  })
+
+  it('of what ends with an AbortError then: that is the cancel; without one it is an error', async () => {
+    await openLoop(async (loop) => {
+      const controller = new AbortController()
+      const work = async (): Promise<void> => {
+        const { signal } = currentScope()!
+        signal.addEventListener('abort', () => controller.abort())
+        await delay(60_000, undefined, { signal: controller.signal })
+      }
+      const scope = new CancelScope()
+      loop.callLater(1, () => scope.cancel())
+      await scope.run(async () => runAioFuture(loop.createTask(work)))
+      expect(scope.cancelledCaught).toBe(true)
+      await expect(runAioFuture(loop.createTask(work))).rejects.toMatchObject({ name: 'AbortError' })
+    })
+  })
+
   it('of an asyncio caller: it is CancelledError there', async () => {
     await openLoop(async (loop) => {
       const future = loop.createFuture()
@@ -319,6 +363,27 @@ describe('rule 3: a cancel of the trio caller cancels the future or the task, an
       task.cancel('task')
       expect(await outcomeOf(task)).toEqual(new CancelledError('task'))
       expect([future.cancelled(), task.cancelled()]).toEqual([true, true])
+    })
+  })
+
+  it('while it is only about to wait for what can be cancelled: it is heard, and waited for', async () => {
+    await openLoop(async () => {
+      const log: string[] = []
+      const scope = new CancelScope()
+      await scope.run(async () => {
+        const call = aioAsTrio(async () => {
+          for (let i = 0; i < 20; i++) await Promise.resolve()
+          try {
+            await sleepForever()
+          } finally {
+            await nextTurn()
+            log.push('ended')
+          }
+        })()
+        scope.cancel()
+        await call.finally(() => log.push('raised'))
+      })
+      expect([scope.cancelledCaught, log]).toEqual([true, ['ended', 'raised']])
     })
   })
 
@@ -397,6 +462,8 @@ describe('rule 4: a future that somebody else cancels raises its CancelledError 
       const outer = runTrio(async () => runAioFuture(inner))
       loop.callSoon(() => inner.cancel(error))
       expect(await outcomeOf(outer)).toBe(error)
+      // The outer one was not cancelled itself.
+      expect([inner.cancelled(), outer.cancelled(), outer.exception()]).toEqual([true, false, error])
     })
   })
 })

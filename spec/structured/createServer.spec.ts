@@ -455,6 +455,27 @@ describe('what else a server in a nursery is told', () => {
     expect(Upgrading.seen).toEqual([...once, ...once])
   })
 
+  it('lets the protocol be replaced after TLS', async () => {
+    Upgrading.seen = []
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Upgrading, { host: HOST })
+      const { reader, writer } = await openConnection({ host: HOST, port: server.sockets[0]!.port })
+      writer.write('STARTTLS\n')
+      await reader.readLine()
+      await writer.startTls({ tls: { ca }, serverHostname: 'localhost' })
+      await reader.readLine()
+      const { transport } = Recorder.made[0]!
+      transport.setProtocol({
+        dataReceived: (data) => transport.write(`replaced in ${currentAsyncLibrary()}: ${String(data)}`),
+      })
+      writer.write('hello\n')
+      expect(String(await reader.readLine())).toBe('replaced in asyncio: hello\n')
+      writer.close()
+      server.close()
+    })
+    expect(Upgrading.seen).not.toContain('hello asyncio')
+  })
+
   it('aborts one that went over to TLS with the nursery', async () => {
     Upgrading.seen = []
     await openNursery(async (nursery) => {

@@ -79,6 +79,25 @@ describe('Loop', () => {
       await loop.waitStopped()
     })
 
+    it('before that calls what is due, even if there was so much that it waits for a turn; what comes later is not', async () => {
+      const log: string[] = []
+      const late = await openNursery(async (nursery) => {
+        const loop = new Loop(nursery)
+        const again = (): void => void loop.callSoon(again)
+        again()
+        for (let i = 0; i < 1000; i++) await Promise.resolve()
+        loop.callSoon(() => log.push('due'))
+        const future = loop.createFuture<string>()
+        future.addDoneCallback(() => log.push('too late'))
+        return { future }
+      })
+      expect(log).toEqual(['due'])
+      late.future.setResult('value')
+      expect(await late.future).toBe('value')
+      await nextTurn()
+      expect(log).toEqual(['due'])
+    })
+
     it('that is closed there is none', async () => {
       const nursery = await openNursery(async (n) => n)
       expect(() => new Loop(nursery)).toThrow(InvalidStateError)

@@ -142,6 +142,17 @@ describe('openLoop', () => {
       expect(log).toEqual(['due'])
     })
 
+    it('cancels only behind the callbacks that are due, even if they have to wait for a turn', async () => {
+      const log: unknown[] = []
+      await openLoop(async (loop) => {
+        const again = (): void => void loop.callSoon(again)
+        again()
+        for (let i = 0; i < 1000; i++) await Promise.resolve()
+        loop.callSoon(() => log.push(loop.aioTask(sleepForever).cancelled()))
+      })
+      expect(log).toEqual([false])
+    })
+
     it('cancels tasks of both kinds and waits for them, with their callbacks', async () => {
       const log: string[] = []
       const work = (name: string) => async () => {

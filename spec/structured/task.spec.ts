@@ -583,7 +583,7 @@ describe('Task', () => {
     })
   })
 
-  it('that has ended is kept by nothing that it has waited for, nor is a loop', () => {
+  it('that has ended is kept by nothing that it has waited for, nor are loops and timers', () => {
     const { code, stdout, stderr } = runModule(`
       import { setFlagsFromString } from 'node:v8'
       import { runInNewContext } from 'node:vm'
@@ -604,6 +604,9 @@ describe('Task', () => {
             await kept(async () => { await sleep(0, { signal: controller.signal }) })
             await kept(async () => { await moveOnAfter(1, () => aioAsTrio(never)) })
             await kept(async () => { await moveOnAfter(1, () => runAioFuture(loop.createFuture())) })
+            const timer = loop.callLater(60_000, () => {})
+            timer.cancel()
+            refs.push(new WeakRef(timer), new WeakRef(loop.callLater(0, () => {})))
             refs.push(new WeakRef(await openLoop(async (inner) => { await moveOnAfter(1, () => aioAsTrio(never)); return inner })))
           }
         })()
@@ -612,6 +615,6 @@ describe('Task', () => {
         controller.abort()
       })
     `)
-    expect([stdout, stderr, code]).toEqual(['40 true\n', '', 0])
+    expect([stdout, stderr, code]).toEqual(['60 true\n', '', 0])
   })
 })

@@ -165,6 +165,33 @@ describe('trioAsAio', () => {
       })
     })
 
+    it('a cancel is not lost, whenever it comes', async () => {
+      for (let round = 0; round < 60; round++) {
+        const log: unknown[] = []
+        const source = async function* (): AsyncGenerator<number> {
+          try {
+            for (let n = 0; ; n++) {
+              await sleep(n % 2)
+              yield n
+            }
+          } finally {
+            log.push('closed')
+          }
+        }
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        await openLoop(async (loop) => {
+          const task = loop.aioTask(async () => {
+            for await (const _ of trioAsAio(source()));
+          })
+          for (let i = 0; i < 1 + (round % 5); i++) await nextTurn() // oxlint-disable-line no-await-in-loop
+          for (let i = 0; i < round % 12; i++) await Promise.resolve() // oxlint-disable-line no-await-in-loop
+          task.cancel()
+          await task.catch((error: unknown) => log.push(error))
+        })
+        expect(log).toEqual(['closed', expect.any(CancelledError)])
+      }
+    })
+
     it('and a source that is no generator', async () => {
       await openLoop(async (loop) => {
         const log: string[] = []
