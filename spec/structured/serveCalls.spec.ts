@@ -79,7 +79,7 @@ describe('serveCalls', () => {
       const server = new RpcServer().add(Echo, {
         one: async () => {
           begun.set()
-          await moveOnAfter(20, () => sleepForever(), { shield: true })
+          await moveOnAfter(300, () => sleepForever(), { shield: true })
           log.push('handler gone')
           return {}
         },
