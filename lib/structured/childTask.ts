@@ -1,4 +1,4 @@
-import { DONE, WaitList, type WaitOptions } from '../wait.ts'
+import { DONE, handled, WaitList, type WaitOptions } from '../wait.ts'
 import { absorb, closeChild, openChild, type CancelScope } from './cancelScope.ts'
 import { contextIn, runIn, type Context } from './context.ts'
 import type { Outcome, TaskHandle } from './taskHandle.ts'
@@ -53,12 +53,11 @@ export class ChildTask<T> implements TaskHandle<T> {
     if (!this.done) this.scope.cancel(reason)
   }
 
-  async outcome(options?: Pick<WaitOptions, 'scope' | 'signal'>): Promise<Outcome<T>> {
+  outcome(options?: Pick<WaitOptions, 'scope' | 'signal'>): Promise<Outcome<T>> {
     const waiters = (this.#waiters ??= new WaitList())
     const waiting = waiters.wait(options, () => `outcome of ${this.name}`)
     if (this.done) waiters.resolveAll()
-    await waiting
-    return this.#outcome!
+    return handled(waiting.then(() => this.#outcome!))
   }
 
   #end(outcome: Outcome<T>): void {

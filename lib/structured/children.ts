@@ -15,10 +15,10 @@ import {
 } from './cancelScope.ts'
 import { ChildTask, type TaskEnded, type TaskFunction } from './childTask.ts'
 import { currentContext, type Context } from './context.ts'
-import { Cancelled } from './errors.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
 import { withOption } from './trailingOptions.ts'
 import type { TaskHandle, TaskStatus } from './taskHandle.ts'
+import { isCancelled } from './withoutCancelled.ts'
 
 const NOTHING: readonly Left[] = []
 
@@ -32,7 +32,7 @@ export class Children {
   #running = 1
   #first: ChildTask<unknown> | undefined = undefined
   #errors: unknown[] | undefined = undefined
-  #cancelled: Cancelled | undefined = undefined
+  #wasCancelled = false
   #bodyFailure: { readonly error: unknown } | undefined = undefined
   #idle: (() => void) | undefined = undefined
   #finishers: Set<() => Promise<void>> | undefined = undefined
@@ -160,11 +160,11 @@ export class Children {
 
   #toRaise(left: readonly Left[]): unknown {
     const errors = left.map(({ error }) => error)
-    if (errors.length === 1 && (errors[0] instanceof Cancelled || left[0]!.task !== undefined || !this.#strict)) {
+    if (errors.length === 1 && (isCancelled(errors[0]) || left[0]!.task !== undefined || !this.#strict)) {
       return errors[0]
     }
     const failure = this.#bodyFailure
-    if (this.#bareBody && failure !== undefined && errors.every((e) => e === failure.error || e instanceof Cancelled)) {
+    if (this.#bareBody && failure !== undefined && errors.every((e) => e === failure.error || isCancelled(e))) {
       return failure.error
     }
     return new ExceptionGroup('errors in a nursery', errors)
@@ -182,9 +182,9 @@ export class Children {
 
   /** However many were cancelled, it counts once. */
   #fail(error: unknown): void {
-    if (error instanceof Cancelled) {
-      if (this.#cancelled !== undefined) return
-      this.#cancelled = error
+    if (isCancelled(error)) {
+      if (this.#wasCancelled) return
+      this.#wasCancelled = true
     }
     this.#errors ??= []
     this.#errors.push(error)

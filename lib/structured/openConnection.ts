@@ -3,7 +3,7 @@ import { openConnection as connectTcp, openUnixConnection } from '../streams/ope
 import type { AnyReader, StreamClasses, Streams } from '../streams/streamClasses.ts'
 import type { StreamReader } from '../streams/streamReader.ts'
 import type { StreamWriter } from '../streams/streamWriter.ts'
-import { UNCANCELLED } from '../wait.ts'
+import { handled, UNCANCELLED } from '../wait.ts'
 import { closing } from './closeWith.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
 
@@ -14,7 +14,14 @@ export type OpenOptions = TcpConnectOptions | (UnixConnectOptions & { readonly p
  * is sent, and the nursery ends behind that. If the nursery is cancelled, the connection is aborted. Closing it before does
  * no harm. Otherwise like the main entry's `openConnection`.
  */
-export async function openConnection<R extends AnyReader = StreamReader, W extends StreamWriter = StreamWriter>(
+export function openConnection<R extends AnyReader = StreamReader, W extends StreamWriter = StreamWriter>(
+  nursery: Nursery,
+  options: OpenOptions & StreamClasses<R, W>,
+): Promise<Streams<R, W>> {
+  return handled(open(nursery, options))
+}
+
+async function open<R extends AnyReader, W extends StreamWriter>(
   nursery: Nursery,
   options: OpenOptions & StreamClasses<R, W>,
 ): Promise<Streams<R, W>> {

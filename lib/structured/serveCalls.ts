@@ -1,7 +1,7 @@
 import { createServer, createUnixServer, type TcpListenOptions } from '../endpoints/listen.ts'
 import type { Server } from '../endpoints/server.ts'
 import type { RpcListenOptions, RpcServer } from '../rpc/rpcServer.ts'
-import { detached, forget, Waiter, watchSignal } from '../wait.ts'
+import { detached, forget, handled, Waiter, watchSignal } from '../wait.ts'
 import type { CancelScope } from './cancelScope.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
 import { optionsIn, serveIn } from './serveIn.ts'
@@ -11,7 +11,11 @@ import { optionsIn, serveIn } from './serveIn.ts'
  * last handler has ended. Handlers run in a scope of their connection, inside of the nursery's. If that is cancelled, all
  * calls are answered with UNAVAILABLE, their signals abort, the connections close; the nursery waits for the handlers.
  */
-export async function serveCalls(nursery: Nursery, server: RpcServer, options: RpcListenOptions): Promise<Server> {
+export function serveCalls(nursery: Nursery, server: RpcServer, options: RpcListenOptions): Promise<Server> {
+  return handled(serve(nursery, server, options))
+}
+
+async function serve(nursery: Nursery, server: RpcServer, options: RpcListenOptions): Promise<Server> {
   const children = childrenOf(nursery)
   if (typeof (server as Partial<RpcServer> | undefined)?.listen !== 'function') {
     throw new TypeError('serveCalls(nursery, server, options): an RpcServer is needed, with its services added')

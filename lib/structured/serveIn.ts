@@ -12,7 +12,7 @@ import {
 } from '../errors.ts'
 import { reportTo } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
-import { DONE, UNCANCELLED, Waiter } from '../wait.ts'
+import { DONE, handled, UNCANCELLED, Waiter } from '../wait.ts'
 import type { CancelScope } from './cancelScope.ts'
 import { connectionContext } from './connectionContext.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
@@ -35,7 +35,11 @@ export interface Serving {
  * is closed and its last connection gone. Cancelled, it stops listening, waits for `handlersEnded()` if there are
  * handlers, which are children of the nursery, too, and aborts all connections.
  */
-export async function serveIn<S extends Server>(
+export function serveIn<S extends Server>(...args: Parameters<typeof serve<S>>): Promise<S> {
+  return handled(serve(...args))
+}
+
+async function serve<S extends Server>(
   nursery: Nursery,
   options: Pick<ListenOptions, 'startServing' | 'onConnectionError'>,
   listen: (serving: Serving) => Promise<S>,

@@ -25,7 +25,7 @@ export function withoutCancelled(error: unknown, found: () => void): readonly { 
 }
 
 /** Node makes an AbortError of its own where the signal of a scope has ended something, with our error as its cause. */
-function isCancelled(error: unknown): boolean {
+export function isCancelled(error: unknown): boolean {
   if (error instanceof Cancelled) return true
   const { name, cause } = (error ?? {}) as { readonly name?: unknown; readonly cause?: unknown }
   return name === 'AbortError' && cause instanceof Cancelled

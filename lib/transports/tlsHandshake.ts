@@ -94,6 +94,8 @@ export function shakeHands(
   const timer = clock.setTimeout(late, tlsHandshakeTimeoutMs)
   secured.on('error', failed)
   secured.on('secureConnect', settle as () => void)
+  // By whoever does not wait for it any more.
+  secured.once('close', () => clock.clearTimeout(timer))
 }
 
 /** Shakes hands as the server over a connected socket; otherwise like `shakeHands`. */

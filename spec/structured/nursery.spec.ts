@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { InvalidStateError } from '../../lib/errors.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
 import { checkpoint } from '../../lib/structured/checkpoint.ts'
@@ -723,5 +724,34 @@ describe('run', () => {
       openNursery(fails(reason), { strictExceptionGroups: true }),
     )
     expect((await groupOf(strict)).errors).toEqual([reason])
+  })
+})
+
+describe('what takes a signal', () => {
+  it('ends with an AbortError of Node’s, which is our cancel: of a nursery, a child, and a scope around', async () => {
+    const wait = (signal: AbortSignal): Promise<void> => delay(60_000, undefined, { signal })
+    const own = await openNursery(async (nursery) => {
+      for (let i = 0; i < 3; i++) nursery.startSoon(wait, nursery.signal)
+      nursery.startSoon(sleepForever)
+      await turn()
+      nursery.cancelScope.cancel()
+      await wait(nursery.signal)
+    })
+    expect(own).toBeUndefined()
+    const scope = new CancelScope()
+    await scope.run(() =>
+      openNursery(async (nursery) => {
+        nursery.startSoon(wait, nursery.signal)
+        nursery.startSoon(wait, nursery.signal)
+        await turn()
+        scope.cancel()
+      }),
+    )
+    expect(scope.cancelledCaught).toBe(true)
+  })
+
+  it('is an error as any other, if the signal was somebody else’s', async () => {
+    const group = await groupOf(openNursery(() => delay(60_000, undefined, { signal: AbortSignal.abort() })))
+    expect(group.errors).toMatchObject([{ name: 'AbortError' }])
   })
 })

@@ -1,300 +1,60 @@
 import fc from 'fast-check'
-import { setClock, type Clock } from '../../lib/clock.ts'
-import { InvalidStateError } from '../../lib/errors.ts'
-import { nextTurn, UNCANCELLED } from '../../lib/wait.ts'
-import { CancelScope } from '../../lib/structured/cancelScope.ts'
-import { checkpoint, checkpointIfCancelled, type CheckpointOptions } from '../../lib/structured/checkpoint.ts'
-import { currentScope, currentTime } from '../../lib/structured/current.ts'
-import { Cancelled } from '../../lib/structured/errors.ts'
-import { ExceptionGroup } from '../../lib/structured/exceptionGroup.ts'
-import { openNursery, type Nursery } from '../../lib/structured/nursery.ts'
-import { sleep } from '../../lib/structured/sleep.ts'
-import type { TaskHandle, TaskStatus } from '../../lib/structured/taskHandle.ts'
+import { setClock } from '../../lib/clock.ts'
+import { nextTurn } from '../../lib/wait.ts'
+import { effectiveDeadline, type CancelScope } from '../../lib/structured/cancelScope.ts'
+import { checkpoint } from '../../lib/structured/checkpoint.ts'
+import { buildIfMissing, runModule } from '../support/builtPackage.ts'
+import { Driver, Steps } from '../support/scopeDriver.ts'
 import { ScopeModel } from '../support/scopeModel.ts'
-import { numbersOf, pauseOf, programs, type Action, type Op, type Program, type Run } from '../support/scopeProgram.ts'
-
-/** Time that goes from one timer to the next, with a turn of the event loop behind each. */
-class Steps implements Clock {
-  time = 0
-  readonly #timers = new Map<object, { readonly due: number; readonly callback: () => void }>()
-
-  now(): number {
-    return this.time
-  }
-
-  setTimeout(callback: () => void, ms: number): object {
-    const timer = {}
-    this.#timers.set(timer, { due: this.time + ms, callback })
-    return timer
-  }
-
-  clearTimeout(timer: object | number | undefined): void {
-    this.#timers.delete(timer as object)
-  }
-
-  get pending(): number {
-    return this.#timers.size
-  }
-
-  /** Runs the next timer; `false` if there is none. */
-  async step(): Promise<boolean> {
-    const [first] = [...this.#timers].sort(([, a], [, b]) => a.due - b.due)
-    if (first === undefined) return false
-    this.#timers.delete(first[0])
-    this.time = first[1].due
-    first[1].callback()
-    await nextTurn()
-    return true
-  }
-}
-
-function told(error: unknown): string {
-  if (error instanceof Cancelled) return 'Cancelled'
-  if (error instanceof ExceptionGroup) return `[${error.errors.map(told).sort().join(', ')}]`
-  return error instanceof InvalidStateError ? 'InvalidStateError' : (error as Error).message
-}
-
-/** A program, run by what is tested. */
-class Driver {
-  readonly run: Run = { log: [], outcome: 'runs', scopes: [], tasks: [] }
-  readonly scopes: CancelScope[] = []
-  readonly #closed = new Set<CancelScope>()
-  readonly #program: Program
-  readonly #numbers: Map<Op, number>
-  readonly #nurseries: Nursery[] = []
-  readonly #handles: TaskHandle[] = []
-  readonly #clock: Steps
-
-  constructor(program: Program, clock: Steps) {
-    this.#program = program
-    this.#numbers = numbersOf(program)
-    this.#clock = clock
-    for (const { at, action } of program.events) clock.setTimeout(() => this.#act(action), at)
-    this.#exec(program.body, undefined)
-      .then(
-        () => 'done',
-        (error: unknown) => told(error),
-      )
-      .then((outcome) => (this.run.outcome = outcome))
-  }
-
-  isClosed(scope: CancelScope): boolean {
-    return this.#closed.has(scope)
-  }
-
-  #log(op: Op, what: string): void {
-    this.run.log.push(`${this.#clock.time}: ${op.op} ${this.#numbers.get(op)} ${what}`)
-  }
-
-  #act(action: Action): void {
-    if (action.op === 'cancelTask') return this.#handles[action.task % this.#handles.length]?.cancel('by hand')
-    const scope = this.scopes[action.scope % this.scopes.length]
-    if (scope === undefined) return
-    if (action.op === 'cancel') scope.cancel('by hand')
-    else if (action.op === 'shield') scope.shield = action.up
-    else scope.deadline = currentTime() + action.ms
-  }
-
-  /** How a wait here is told its scope. */
-  #in(scope: CancelScope | undefined): CheckpointOptions {
-    if (this.#program.ambient) return {}
-    return scope === undefined ? {} : { scope }
-  }
-
-  /** How a block here is told where it is. */
-  #options(op: { readonly shield: boolean; readonly limit: number | undefined }, scope: CancelScope | undefined) {
-    const deadline = op.limit === undefined ? Infinity : currentTime() + op.limit
-    const place = this.#program.ambient ? {} : { parent: scope, ambient: false }
-    return { shield: op.shield, deadline, ...place }
-  }
-
-  #pause(ms: number): Promise<void> {
-    return sleep(ms, { scope: UNCANCELLED })
-  }
-
-  async #exec(ops: readonly Op[], scope: CancelScope | undefined): Promise<void> {
-    // oxlint-disable-next-line no-await-in-loop -- one step after the other
-    for (const op of ops) await this.#step(op, scope)
-  }
-
-  async #step(op: Op, scope: CancelScope | undefined): Promise<void> {
-    expect(currentScope()).toBe(this.#program.ambient ? scope : undefined)
-    if (op.op === 'sleep') {
-      try {
-        await sleep(op.ms, this.#in(scope))
-      } catch (error) {
-        this.#log(op, 'was cancelled')
-        throw error
-      }
-      this.#log(op, 'is over')
-    } else if (op.op === 'check') {
-      await checkpointIfCancelled(this.#in(scope))
-    } else if (op.op === 'raise') {
-      throw new Error(`error ${this.#numbers.get(op)}`)
-    } else if (op.op === 'scope') {
-      await this.#scoped(op, new CancelScope(this.#options(op, scope)))
-    } else if (op.op === 'nursery') {
-      await this.#nursery(op, scope)
-    } else if (op.op === 'spawn') {
-      const nursery = this.#nurseries[op.nursery % this.#nurseries.length]
-      if (nursery?.closed === false) this.#spawn(op, nursery)
-    } else if (op.op === 'start') {
-      const nursery = this.#nurseries[op.nursery % this.#nurseries.length]
-      if (nursery?.closed !== false) return
-      await this.#start(op, nursery)
-    } else if (op.op === 'try') {
-      await this.#try(op, scope)
-    } else {
-      this.#act(op)
-      await this.#pause(pauseOf(this.#numbers.get(op)!))
-    }
-  }
-
-  async #scoped(op: Op & { op: 'scope' }, scope: CancelScope): Promise<void> {
-    const index = this.scopes.push(scope) - 1
-    let value: string | undefined
-    try {
-      value = await scope.run(async (given) => {
-        expect(given).toBe(scope)
-        await this.#exec(op.ops, scope)
-        return `value ${this.#numbers.get(op)}`
-      })
-    } finally {
-      this.#over(scope, index)
-    }
-    this.#log(op, `gave ${value}`)
-    await this.#pause(op.pause)
-  }
-
-  async #nursery(op: Op & { op: 'nursery' }, around: CancelScope | undefined): Promise<void> {
-    let scope!: CancelScope
-    let index!: number
-    const body = async (nursery: Nursery): Promise<string> => {
-      scope = nursery.cancelScope
-      index = this.scopes.push(scope) - 1
-      this.#nurseries.push(nursery)
-      await this.#exec(op.ops, scope)
-      return `value ${this.#numbers.get(op)}`
-    }
-    let value: string | undefined
-    try {
-      value = await openNursery(body, { ...this.#options(op, around), strictExceptionGroups: op.strict })
-    } finally {
-      this.#over(scope, index)
-      expect(this.#nurseries.find(({ cancelScope }) => cancelScope === scope)!.childTasks.size).toBe(0)
-    }
-    this.#log(op, `gave ${value}`)
-    await this.#pause(op.pause)
-  }
-
-  #over(scope: CancelScope, index: number): void {
-    this.#closed.add(scope)
-    this.run.scopes[index] = `${scope.cancelCalled ? 'cancelled' : ''} ${scope.cancelledCaught ? 'caught' : ''}`
-  }
-
-  #spawn(op: Op & { op: 'spawn' }, nursery: Nursery): void {
-    const index = this.run.tasks.push('runs') - 1
-    const handle = nursery.startSoon(async () => {
-      await this.#pause(op.pause)
-      // Where nothing is ambient, a child does not know its own.
-      await this.#exec(op.ops, this.#program.ambient ? currentScope() : nursery.cancelScope)
-    })
-    this.#handles.push(handle)
-    void handle.outcome({ scope: UNCANCELLED as CancelScope }).then((outcome) => {
-      this.run.tasks[index] = outcome.ok ? 'done' : told(outcome.error)
-    })
-  }
-
-  async #start(op: Op & { op: 'start' }, nursery: Nursery): Promise<void> {
-    const child = async ({ taskStatus }: { taskStatus: TaskStatus }): Promise<void> => {
-      await this.#pause(op.pauses[0])
-      await this.#exec(op.before, taskStatus.scope)
-      if (op.after === undefined) return
-      taskStatus.started()
-      await this.#pause(op.pauses[2])
-      await this.#exec(op.after, taskStatus.scope)
-    }
-    try {
-      await nursery.start(child)
-      this.#log(op, 'has started')
-    } finally {
-      await this.#pause(op.pauses[1])
-    }
-  }
-
-  async #try(op: Op & { op: 'try' }, scope: CancelScope | undefined): Promise<void> {
-    try {
-      await this.#exec(op.ops, scope)
-    } catch (error) {
-      this.#log(op, `caught ${told(error)}`)
-      await this.#pause(op.pause)
-      if (op.then === 'swallow') return
-      if (op.then === 'replace') throw new Error(`error ${this.#numbers.get(op)}`)
-      if (op.then === 'clean up') {
-        const shield = new CancelScope(this.#options({ shield: true, limit: undefined }, scope))
-        const index = this.scopes.push(shield) - 1
-        try {
-          await shield.run(async () => {
-            await sleep(op.ms, this.#in(shield))
-            this.#log(op, 'has cleaned up')
-          })
-        } finally {
-          this.#over(shield, index)
-        }
-        await this.#pause(op.pause)
-      }
-      throw error
-    }
-  }
-}
+import { programs, type Program } from '../support/scopeProgram.ts'
 
 afterEach(() => void setClock(null))
 
+/** What is to be seen of a scope that is open. */
+interface Looks {
+  readonly closed: boolean
+  readonly effective: boolean
+  readonly cancelled: boolean
+  readonly deadline: number
+}
+const shown = (time: number, scopes: readonly Looks[]): string =>
+  scopes
+    .flatMap(({ closed, effective, cancelled, deadline }, i) =>
+      closed ? [] : `${time}: ${i} ${effective ? 'cancelled' : ''} ${cancelled ? 'itself' : ''} until ${deadline}`,
+    )
+    .join('\n')
+
 /** Runs it both ways, and compares what is to be seen at each time. Returns whether it was comparable. */
 async function compare(program: Program): Promise<boolean> {
-  // First the model alone: what does two things at a time says nothing.
-  if (!new ScopeModel(program).play(() => {})) return false
+  const model = new ScopeModel(program)
+  const expected: string[] = []
+  // What does two things at a time says nothing.
+  if (!model.play((time) => expected.push(shown(time, model.scopes)))) return false
   const clock = new Steps()
   setClock(clock)
   const driver = new Driver(program, clock)
   const seen: string[] = []
-  const look = (time: number, closed: boolean[], effective: boolean[], cancelled: boolean[]): string => {
-    const open = closed.flatMap((is, i) =>
-      is ? [] : `${i}${effective[i] ? ' cancelled' : ''}${cancelled[i] ? ' itself' : ''}`,
-    )
-    return `${time}: ${open.join(', ')}`
-  }
   const signals = new Map<CancelScope, AbortSignal>()
   const aborted = new Set<CancelScope>()
-  const lookHere = (): void => {
-    const { scopes } = driver
-    const closed = scopes.map((scope) => driver.isClosed(scope))
-    const effective = scopes.map((scope) => scope.cancellation !== undefined)
-    const cancelled = scopes.map((scope) => scope.cancelCalled)
-    seen.push(look(clock.time, closed, effective, cancelled))
-    for (const [i, scope] of scopes.entries()) {
-      if (!signals.has(scope) && !closed[i]) signals.set(scope, scope.signal)
-      if (!closed[i] && effective[i]) aborted.add(scope)
+  const look = (): void => {
+    const looks = driver.scopes.map((scope) => ({
+      closed: driver.isClosed(scope),
+      effective: scope.cancellation !== undefined,
+      cancelled: scope.cancelCalled,
+      deadline: effectiveDeadline(scope),
+    }))
+    seen.push(shown(clock.time, looks))
+    for (const [i, { closed, effective }] of looks.entries()) {
+      const scope = driver.scopes[i]!
+      if (!signals.has(scope) && !closed) signals.set(scope, scope.signal)
+      if (!closed && effective) aborted.add(scope)
     }
-    // It may have been cancelled between two looks, and been given a shield.
-    for (const [scope, signal] of signals) if (aborted.has(scope)) expect(signal.aborted).toBe(true)
+    // Not the other way round: one may be cancelled, and given a shield, between two looks.
+    expect([...aborted].filter((scope) => !signals.get(scope)!.aborted)).toEqual([])
   }
   await nextTurn()
-  do lookHere()
+  do look()
   while (await clock.step()) // oxlint-disable-line no-await-in-loop -- one after the other
-  const expected: string[] = []
-  const model = new ScopeModel(program)
-  model.play((time) => {
-    const { scopes } = model
-    expected.push(
-      look(
-        time,
-        scopes.map(({ closed }) => closed),
-        scopes.map(({ effective }) => effective),
-        scopes.map(({ cancelled }) => cancelled),
-      ),
-    )
-  })
   // What one event sets off in several tasks has no order.
   for (const { log } of [driver.run, model.run]) log.sort()
   expect(driver.run).toEqual(model.run)
@@ -316,4 +76,47 @@ describe('a tree of nurseries and scopes', () => {
     await fc.assert(property, { numRuns, ...JSON.parse(process.env['SCOPE_TREE'] ?? '{}') })
     expect(compared).toBeGreaterThan(numRuns * 0.9)
   }, 3_600_000)
+
+  it('leaves no rejection unhandled, whoever looks at what', () => {
+    buildIfMissing()
+    const { code, stdout, stderr } = runModule(`
+      import { CancelScope, moveOnAfter, openNursery, sleep } from 'millrace/structured'
+      let unhandled = 0
+      process.on('unhandledRejection', () => unhandled++)
+      let seed = 7
+      const random = (n) => (seed = (seed * 1103515245 + 12345) % 2147483648) % n
+      const scopes = []
+      async function work(depth, nurseries) {
+        for (let i = random(4); i >= 0; i--) {
+          const what = random(9)
+          if (what === 0) await sleep(random(3))
+          else if (what === 1) throw new Error('mine')
+          else if (what === 2) scopes[random(scopes.length)]?.cancel()
+          // Waits, and blocks, that nobody looks at.
+          else if (what === 3) void sleep(random(3))
+          else if (what === 4 && depth > 0) void openNursery((n) => work(depth - 1, [...nurseries, n])).catch(() => {})
+          else if (depth === 0) continue
+          else if (what === 5) await moveOnAfter(random(3), (s) => (scopes.push(s), work(depth - 1, nurseries)))
+          else if (what === 6) await openNursery((n) => (scopes.push(n.cancelScope), work(depth - 1, [...nurseries, n])))
+          else {
+            const nursery = nurseries[random(nurseries.length)]
+            if (nursery === undefined || nursery.closed) continue
+            if (what === 7) void nursery.startSoon(() => work(depth - 1, nurseries)).outcome()
+            else void nursery.start(async ({ taskStatus }) => {
+              await work(depth - 1, nurseries)
+              taskStatus.started()
+              await work(depth - 1, nurseries)
+            })
+          }
+        }
+      }
+      let failed = 0
+      for (let i = 0; i < 300; i++) {
+        await openNursery((n) => (scopes.splice(0, 99, n.cancelScope), work(4, [n]))).catch(() => failed++)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      console.log(unhandled, failed > 50, failed < 250)
+    `)
+    expect([code, stdout, stderr]).toEqual([0, '0 true true\n', ''])
+  })
 })

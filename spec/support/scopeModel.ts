@@ -22,6 +22,10 @@ class Scope {
   get effective(): boolean {
     return this.cancelled || this.outer
   }
+  get deadline(): number {
+    if (this.effective) return -Infinity
+    return Math.min(this.limit, this.shield ? Infinity : (this.parent?.deadline ?? Infinity))
+  }
 }
 
 class Cancel {}
