@@ -14,7 +14,7 @@ import { runIn, type Context } from './context.ts'
 export function connectionContext(around: Context, scopeOf: () => CancelScope): Layer {
   return (inner, protocol, report) => {
     const scope = openChild(scopeOf())
-    const context: Context = { ...around, flavour: 'asyncio', scope, task: undefined }
+    const context: Context = { ...around, flavour: 'asyncio', scope }
     new ContextTransport(inner, protocol, report, context, scope).start()
   }
 }

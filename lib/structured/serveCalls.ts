@@ -33,7 +33,7 @@ async function serve(nursery: Nursery, server: RpcServer, options: RpcListenOpti
 }
 
 async function keep(server: RpcServer, scope: CancelScope): Promise<void> {
-  const ended = new Waiter<void>({ scope }, undefined, () => void server.forceShutdown())
+  const ended = new Waiter<void>({ scope })
   const end = (): void => void finish(server).then(() => ended.resolve())
   const link = server.closing.aborted ? undefined : watchSignal(server.closing, { cancel: end })
   if (server.closing.aborted) end()

@@ -12,6 +12,8 @@ import {
 import { createConnection } from '../../lib/endpoints/connect.ts'
 import { BufferedProtocol, Protocol } from '../../lib/protocol.ts'
 import { StreamReader } from '../../lib/streams/streamReader.ts'
+import type { Streams } from '../../lib/streams/streamClasses.ts'
+import type { StreamWriter } from '../../lib/streams/streamWriter.ts'
 import { CancelScope } from '../../lib/structured/cancelScope.ts'
 import { createServer, runServer } from '../../lib/structured/createServer.ts'
 import { currentAsyncLibrary, currentLoop, currentScope } from '../../lib/structured/current.ts'
@@ -431,6 +433,16 @@ describe('what else a server in a nursery is told', () => {
     }
   }
 
+  const secured = async (server: Server): Promise<Streams<StreamReader, StreamWriter>> => {
+    const streams = await openConnection({ host: HOST, port: server.sockets[0]!.port })
+    const { reader, writer } = streams
+    writer.write('STARTTLS\n')
+    await reader.readLine()
+    await writer.startTls({ tls: { ca }, serverHostname: 'localhost' })
+    await reader.readLine()
+    return streams
+  }
+
   it('goes over to TLS in mid-stream, and is called in its place as before', async () => {
     Upgrading.seen = []
     const layer = (inner: Transport, protocol: never, report: never): void =>
@@ -439,11 +451,7 @@ describe('what else a server in a nursery is told', () => {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       await openNursery(async (nursery) => {
         const server = await createServer(nursery, Upgrading, { host: HOST, layers: layers as never })
-        const { reader, writer } = await openConnection({ host: HOST, port: server.sockets[0]!.port })
-        writer.write('STARTTLS\n')
-        expect(String(await reader.readLine())).toBe('go ahead\n')
-        await writer.startTls({ tls: { ca }, serverHostname: 'localhost' })
-        expect(String(await reader.readLine())).toBe('secured\n')
+        const { reader, writer } = await secured(server)
         writer.write('hello\n')
         expect(String(await reader.readLine())).toBe('hello\n')
         writer.close()
@@ -455,15 +463,28 @@ describe('what else a server in a nursery is told', () => {
     expect(Upgrading.seen).toEqual([...once, ...once])
   })
 
+  it('lets the protocol be replaced after TLS', async () => {
+    Upgrading.seen = []
+    await openNursery(async (nursery) => {
+      const server = await createServer(nursery, Upgrading, { host: HOST })
+      const { reader, writer } = await secured(server)
+      const { transport } = Recorder.made[0]!
+      transport.setProtocol({
+        dataReceived: (data) => transport.write(`replaced in ${currentAsyncLibrary()}: ${String(data)}`),
+      })
+      writer.write('hello\n')
+      expect(String(await reader.readLine())).toBe('replaced in asyncio: hello\n')
+      writer.close()
+      server.close()
+    })
+    expect(Upgrading.seen).not.toContain('hello asyncio')
+  })
+
   it('aborts one that went over to TLS with the nursery', async () => {
     Upgrading.seen = []
     await openNursery(async (nursery) => {
       const server = await createServer(nursery, Upgrading, { host: HOST })
-      const { reader, writer } = await openConnection({ host: HOST, port: server.sockets[0]!.port })
-      writer.write('STARTTLS\n')
-      await reader.readLine()
-      await writer.startTls({ tls: { ca }, serverHostname: 'localhost' })
-      await reader.readLine()
+      const { reader, writer } = await secured(server)
       nursery.cancelScope.cancel()
       await reader.read(1, { scope: new CancelScope() }).catch(() => {})
       writer.transport.abort()

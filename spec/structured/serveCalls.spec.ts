@@ -72,6 +72,35 @@ describe('serveCalls', () => {
     expect(reported).not.toHaveBeenCalled()
   })
 
+  it('waits for handlers that take their time, whatever has ended it', async () => {
+    for (const end of ['cancel', 'force']) {
+      const log: string[] = []
+      const begun = new Event()
+      const server = new RpcServer().add(Echo, {
+        one: async () => {
+          begun.set()
+          await moveOnAfter(300, () => sleepForever(), { shield: true })
+          log.push('handler gone')
+          return {}
+        },
+      })
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await openNursery(async (outer) => {
+        await openNursery(async (nursery) => {
+          await serveCalls(nursery, server, { host })
+          const client = await connect(Echo, server.address)
+          closeWith(outer, client.$channel)
+          outer.startSoon(() => errorOf(client.one({}, { scope: outer.cancelScope })))
+          await begun.wait()
+          if (end === 'cancel') nursery.cancelScope.cancel()
+          else await server.forceShutdown()
+        })
+        log.push('nursery gone')
+      })
+      expect(log).toEqual(['handler gone', 'nursery gone'])
+    }
+  })
+
   it('that cannot listen rejects; the server may listen elsewhere', async () => {
     await openNursery(async (nursery) => {
       const server = new RpcServer().add(Echo, echo)

@@ -521,6 +521,21 @@ describe('closeWith', () => {
     }
   })
 
+  it('has what its abort fails with as an error of the nursery, and disposes of it', async () => {
+    const log: string[] = []
+    const abort = (): void => {
+      throw new Error('abort')
+    }
+    const error = await errorOf(
+      openNursery(async (nursery) => {
+        closeWith(nursery, { ...resource(log), abort })
+        nursery.cancelScope.cancel()
+      }),
+    )
+    expect((error as ExceptionGroup).errors).toEqual([new Error('abort')])
+    expect(log).toEqual(['closed'])
+  })
+
   it('refuses what cannot be disposed of', async () => {
     await openNursery(async (nursery) => {
       expect(() => closeWith(nursery, {} as never)).toThrow(TypeError)
