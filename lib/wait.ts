@@ -139,10 +139,8 @@ export class WaitChain {
     link.chain = this
     const last = this.#last
     this.#last = link
-    if (last === undefined) {
-      this.#first = link
-      this.filled()
-    } else {
+    if (last === undefined) this.#first = link
+    else {
       last.next = link
       link.previous = last
     }
@@ -156,7 +154,6 @@ export class WaitChain {
     else previous.next = next
     if (next === undefined) this.#last = previous
     else next.previous = previous
-    if (this.#first === undefined) this.emptied()
   }
 
   get isEmpty(): boolean {
@@ -175,12 +172,6 @@ export class WaitChain {
       take(link)
     }
   }
-
-  /** There is a first one. */
-  protected filled(): void {}
-
-  /** There is none any more. */
-  protected emptied(): void {}
 }
 
 /**
@@ -343,12 +334,14 @@ class SignalWaits extends WaitChain {
     this.#signal = signal
   }
 
-  protected override filled(): void {
-    this.#signal.addEventListener('abort', this)
+  override add(link: WaitLink): void {
+    if (this.isEmpty) this.#signal.addEventListener('abort', this)
+    super.add(link)
   }
 
-  protected override emptied(): void {
-    this.#signal.removeEventListener('abort', this)
+  override delete(link: WaitLink): void {
+    super.delete(link)
+    if (this.isEmpty) this.#signal.removeEventListener('abort', this)
   }
 
   /** The listener. */

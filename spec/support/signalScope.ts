@@ -3,9 +3,15 @@ import { WaitChain, type Ambience, type WaitLink, type WaitScope } from '../../l
 /** A scope that is cancelled when the signal aborts, with its reason. */
 export function signalScope(signal: AbortSignal): WaitScope {
   const waits = new (class extends WaitChain {
-    protected override filled = (): void => signal.addEventListener('abort', this.#ended)
-    protected override emptied = (): void => signal.removeEventListener('abort', this.#ended)
     readonly #ended = (): void => this.cancelAll(signal.reason)
+    override add(link: WaitLink): void {
+      if (this.isEmpty) signal.addEventListener('abort', this.#ended)
+      super.add(link)
+    }
+    override delete(link: WaitLink): void {
+      super.delete(link)
+      if (this.isEmpty) signal.removeEventListener('abort', this.#ended)
+    }
   })()
   return {
     get cancellation() {
