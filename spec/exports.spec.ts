@@ -232,6 +232,7 @@ describe('the public names', () => {
        "checkpoint",
        "checkpointIfCancelled",
        "closeWith",
+       "createConnection",
        "createServer",
        "currentAsyncLibrary",
        "currentEffectiveDeadline",

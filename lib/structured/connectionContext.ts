@@ -1,3 +1,4 @@
+import type { ErrorHandler } from '../diagnostics.ts'
 import { isBuffered, type AnyProtocol, type BufferedProtocol, type Protocol } from '../protocol.ts'
 import type { Layer } from '../layers/layer.ts'
 import { LayerTransport } from '../layers/layerTransport.ts'
@@ -9,35 +10,40 @@ import { runIn, type Context } from './context.ts'
 
 /**
  * A layer that calls the protocol where `around` is: in asyncio's flavour, and in a scope of the connection's own inside
- * of `scopeOf()`. The events of a socket have no such place by themselves.
+ * of `scopeOf()`. The events of a socket have no such place by themselves. `moved` is told the transport of the connection,
+ * and that after startTls.
  */
-export function connectionContext(around: Context, scopeOf: () => CancelScope): Layer {
+export function connectionContext(
+  around: Context,
+  scopeOf: () => CancelScope,
+  moved?: (transport: Transport) => void,
+): Layer {
   return (inner, protocol, report) => {
     const scope = openChild(scopeOf())
     const context: Context = { ...around, flavour: 'asyncio', scope }
-    new ContextTransport(inner, protocol, report, context, scope).start()
+    new ContextTransport(inner, protocol, { report, context, scope, moved }).start()
   }
+}
+
+interface Place {
+  readonly report: ErrorHandler<Transport> | undefined
+  readonly context: Context
+  readonly scope: CancelScope
+  readonly moved: ((transport: Transport) => void) | undefined
 }
 
 // What the class lets be called from outside of it.
 let connectionLost: (transport: ContextTransport, error: Error | null) => void
 
 class ContextTransport extends LayerTransport {
+  readonly #place: Place
   readonly #context: Context
-  readonly #scope: CancelScope
-  readonly #told: ConstructorParameters<typeof LayerTransport>[2]
 
-  constructor(
-    inner: Transport,
-    protocol: AnyProtocol,
-    report: ConstructorParameters<typeof LayerTransport>[2],
-    context: Context,
-    scope: CancelScope,
-  ) {
-    super(inner, protocol, report)
-    this.#told = report
-    this.#context = context
-    this.#scope = scope
+  constructor(inner: Transport, protocol: AnyProtocol, place: Place) {
+    super(inner, protocol, place.report)
+    this.#place = place
+    this.#context = place.context
+    place.moved?.(this)
   }
 
   override start(): void {
@@ -56,7 +62,7 @@ class ContextTransport extends LayerTransport {
   /** Nothing changes the bytes on their way: the transport below can do it as well. */
   override startTls(options: StartTlsOptions, received?: Uint8Array): Promise<Transport> {
     const secured = this.inner.startTls(options, received).then((below) => {
-      const next = new ContextTransport(below, this.getProtocol(), this.#told, this.#context, this.#scope)
+      const next = new ContextTransport(below, this.getProtocol(), this.#place)
       below.setProtocol(next.below(next.getProtocol()))
       return next
     })
@@ -67,7 +73,7 @@ class ContextTransport extends LayerTransport {
     try {
       super.onLost(error)
     } finally {
-      closeChild(this.#scope)
+      closeChild(this.#place.scope)
     }
   }
 

@@ -45,6 +45,7 @@ export { CapacityLimiter } from './capacityLimiter.ts'
 
 // Connections, and what serves them.
 export { closeWith } from './closeWith.ts'
+export { createConnection, type CreateConnectionOptions } from './createConnection.ts'
 export { createServer, runServer, type ServeOptions } from './createServer.ts'
 export { openConnection, type OpenOptions } from './openConnection.ts'
 export { serveCalls } from './serveCalls.ts'

@@ -136,7 +136,7 @@ export function optionsIn<O extends ListenOptions>(nursery: Nursery, serving: Se
 }
 
 /** Whether an error tells of the network, or of bytes that a peer has sent or not taken: the server goes on after it. */
-function isFaultOfPeer(error: unknown, transport: Transport | undefined): boolean {
+export function isFaultOfPeer(error: unknown, transport: Transport | undefined): boolean {
   // Of those that never were a connection: a handshake that has failed, an accept.
   if (transport === undefined) return true
   if (error instanceof ExceptionGroup) return error.leaves().every((leaf) => isFaultOfPeer(leaf, transport))
