@@ -8,7 +8,7 @@ import { reportTo, type TransportOwner } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
 import { abortedOnEntry, DONE, handled, rejected, UNCANCELLED, Waiter, WaitList, type WaitOptions } from '../wait.ts'
 import { beginLayered } from './beginLayered.ts'
-import { closingController } from './closingController.ts'
+import { sharedController } from './sharedController.ts'
 import type { Arrival, Listener, ServerSocket } from './listener.ts'
 
 /** What a server needs to know besides its listening sockets. */
@@ -46,7 +46,7 @@ export class Server implements AsyncDisposable {
   readonly #uppermost = new Map<Transport, Transport>()
   readonly #closedWaiters = new WaitList()
   readonly #doneWaiters = new WaitList()
-  readonly #closing = closingController()
+  readonly #closing = sharedController()
   #serving: Waiter<never> | undefined
   #accepting = false
   /** Connections that came before there was room for them, the first of them first; nothing is read from them. */

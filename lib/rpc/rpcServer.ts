@@ -1,6 +1,6 @@
 /** A server of calls: services with their handlers, behind any `Server` or transport of ours. */
 import { clock, LONGEST_TIMER_MS } from '../clock.ts'
-import { closingController } from '../endpoints/closingController.ts'
+import { sharedController } from '../endpoints/sharedController.ts'
 import { createServer, createUnixServer, type TcpListenOptions, type UnixListenOptions } from '../endpoints/listen.ts'
 import { parseEndpoint } from '../endpoints/endpointScheme.ts'
 import { Server } from '../endpoints/server.ts'
@@ -78,7 +78,7 @@ export class RpcServer implements AsyncDisposable {
   /** For the last connection to be gone; and for the last handler to have ended as well. */
   readonly #closed = new WaitList()
   readonly #done = new WaitList()
-  readonly #closing = closingController()
+  readonly #closing = sharedController()
   #handlers = 0
 
   /** Throws a RangeError for limits that make no sense. */

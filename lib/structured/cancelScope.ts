@@ -3,8 +3,8 @@
  * (`#effectiveDeadline`), counting those around it that no shield hides. Both are brought down the tree when something changes, so
  * that a wait has one field to look at and one list to link itself into.
  */
-import { setMaxListeners } from 'node:events'
 import { clock, LONGEST_TIMER_MS, type Timer } from '../clock.ts'
+import { sharedController } from '../endpoints/sharedController.ts'
 import { InvalidStateError } from '../errors.ts'
 import { forget, rejected, WaitChain, watchScope, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
 import { blockBegins, blockEnds, contextIn, currentContext, NO_CONTEXT, runIn, type Context } from './context.ts'
@@ -132,8 +132,7 @@ export class CancelScope implements WaitScope {
    */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      setMaxListeners(0, this.#controller.signal)
+      this.#controller = sharedController()
       const { cancellation } = this
       if (cancellation !== undefined) this.#controller.abort(cancellation.reason)
     }

@@ -5,13 +5,12 @@ import {
   type UnixConnectOptions,
 } from '../endpoints/connect.ts'
 import type { AnyProtocol, ProtocolFactory } from '../protocol.ts'
-import { reportTo } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
 import { handled, UNCANCELLED, Waiter } from '../wait.ts'
 import { closing } from './closeWith.ts'
 import { connectionContext } from './connectionContext.ts'
+import { reported } from './connectionErrors.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
-import { isFaultOfPeer } from './serveIn.ts'
 
 /** Where to connect to: over TCP, or on the Unix socket at `path`. */
 export type CreateConnectionOptions = TcpConnectOptions | (UnixConnectOptions & { readonly path: string })
@@ -50,13 +49,7 @@ async function connect<P extends AnyProtocol>(
     ...options,
     layers: [...layers, ...(options.layers ?? [])],
     onConnectionError: (error, transport) => {
-      try {
-        if (onConnectionError !== undefined) onConnectionError(error, transport)
-        else if (isFaultOfPeer(error, transport)) reportTo(undefined, error, transport)
-        else fail(error)
-      } catch (anew) {
-        fail(anew)
-      }
+      if (!reported(onConnectionError, error, transport, fail)) fail(error)
     },
     onConnectionLost: (error) => {
       gone.resolve()

@@ -2,19 +2,11 @@
 import type { ErrorHandler } from '../diagnostics.ts'
 import type { ListenOptions } from '../endpoints/listen.ts'
 import type { Server } from '../endpoints/server.ts'
-import {
-  ConnectionLostError,
-  DecodeError,
-  FrameError,
-  IncompleteReadError,
-  LimitOverrunError,
-  TimeoutError,
-} from '../errors.ts'
-import { reportTo } from '../transports/transportOwner.ts'
 import type { Transport } from '../transport.ts'
 import { DONE, handled, UNCANCELLED, Waiter } from '../wait.ts'
 import type { CancelScope } from './cancelScope.ts'
 import { connectionContext } from './connectionContext.ts'
+import { reported } from './connectionErrors.ts'
 import { ExceptionGroup } from './exceptionGroup.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
 
@@ -54,25 +46,16 @@ async function serve<S extends Server>(
   let scope: CancelScope
   // Where it is the server alone that is cancelled, handlers have not heard of it.
   const lastWords = (): Promise<void> => (children.scope.cancellation === undefined ? DONE : handlersEnded())
-  const reported = (error: unknown, transport: Transport | undefined): boolean => {
-    const isOurs = thrown.delete(error) || !isFaultOfPeer(error, transport)
-    try {
-      if (onConnectionError !== undefined) onConnectionError(error, transport)
-      else if (isOurs) return false
-      else reportTo(undefined, error, transport)
-    } catch (anew) {
-      fail(anew)
-    }
-    return true
-  }
+  const isReported = (error: unknown, transport: Transport | undefined): boolean =>
+    reported(onConnectionError, error, transport, fail, thrown.delete(error) || undefined)
   const fail = (error: unknown): void => {
     failures.push(error)
     failed.resolve()
   }
   const server = await listen({
-    reported,
+    reported: isReported,
     onConnectionError: (error, transport) => {
-      if (!reported(error, transport)) fail(error)
+      if (!isReported(error, transport)) fail(error)
     },
     guard: (factory) => () => {
       try {
@@ -134,20 +117,3 @@ export function optionsIn<O extends ListenOptions>(nursery: Nursery, serving: Se
     layers: [...layers, ...(options.layers ?? [])],
   }
 }
-
-/** Whether an error tells of the network, or of bytes that a peer has sent or not taken: the server goes on after it. */
-export function isFaultOfPeer(error: unknown, transport: Transport | undefined): boolean {
-  // Of those that never were a connection: a handshake that has failed, an accept.
-  if (transport === undefined) return true
-  if (error instanceof ExceptionGroup) return error.leaves().every((leaf) => isFaultOfPeer(leaf, transport))
-  return FAULTS_OF_PEERS.some((kind) => error instanceof kind)
-}
-
-const FAULTS_OF_PEERS = [
-  ConnectionLostError,
-  IncompleteReadError,
-  FrameError,
-  LimitOverrunError,
-  DecodeError,
-  TimeoutError,
-]

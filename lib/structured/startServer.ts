@@ -8,6 +8,7 @@ import type { StreamWriter } from '../streams/streamWriter.ts'
 import { DONE, UNCANCELLED, WaitList } from '../wait.ts'
 import { childrenOf, type Nursery } from './nursery.ts'
 import { serveIn, type Serving } from './serveIn.ts'
+import { isAbort } from './task.ts'
 import { withoutCancelled } from './withoutCancelled.ts'
 
 export type StreamServeOptions = TcpListenOptions | (UnixListenOptions & { readonly path: string })
@@ -40,7 +41,7 @@ export function startServer<R extends AnyReader = StreamReader, W extends Stream
         else writer.close()
         const [left] = withoutCancelled(error, () => {})
         if (left === undefined) throw error
-        if (!isCancellation(left.error) && !serving.reported(left.error, writer.transport)) throw left.error
+        if (!isAbort(left.error) && !serving.reported(left.error, writer.transport)) throw left.error
       } finally {
         if (--running === 0) idle.resolveAll()
       }
@@ -54,10 +55,4 @@ export function startServer<R extends AnyReader = StreamReader, W extends Stream
     return listenTcp<R, W>(connected, own as TcpListenOptions & StreamClasses<R, W>)
   }
   return serveIn(nursery, options, listen, ended)
-}
-
-/** The way in which a handler was stopped that goes by asyncio's rules, or by a signal. */
-function isCancellation(error: unknown): boolean {
-  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
-  return code === 'ABORT_ERR' || name === 'AbortError'
 }

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events'
+import { sharedController } from '../endpoints/sharedController.ts'
 import { CancelledError, InvalidStateError } from '../errors.ts'
 import { DONE, WaitChain, type Cancellation, type WaitLink, type WaitScope } from '../wait.ts'
 import { runIn, taskContext, type Context } from './context.ts'
@@ -90,8 +90,7 @@ export class Task<T> extends Future<T> implements WaitScope {
   get signal(): AbortSignal {
     this.#hears = true
     if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      setMaxListeners(0, this.#controller.signal)
+      this.#controller = sharedController()
       if (this.#cancel !== undefined) this.#controller.abort(this.#cancel)
     }
     return this.#controller.signal
